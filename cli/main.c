@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The drae command: finds the subcommand and runs it. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const drae__command *const commands[] = {
+#ifdef DRAE_COMMAND_synth
+    &drae__command_synth,
+#endif
+#ifdef DRAE_COMMAND_import
+    &drae__command_import,
+#endif
+#ifdef DRAE_COMMAND_info
+    &drae__command_info,
+#endif
+#ifdef DRAE_COMMAND_train
+    &drae__command_train,
+#endif
+#ifdef DRAE_COMMAND_calibrate
+    &drae__command_calibrate,
+#endif
+#ifdef DRAE_COMMAND_compile
+    &drae__command_compile,
+#endif
+#ifdef DRAE_COMMAND_inspect
+    &drae__command_inspect,
+#endif
+#ifdef DRAE_COMMAND_bench
+    &drae__command_bench,
+#endif
+};
+
+#define N_COMMANDS (sizeof commands / sizeof commands[0])
+
+static void print_overview(FILE *file) {
+    fprintf(file,
+            "drae %s: visual inspection for Blow-Fill-Seal lines\n\n"
+            "usage: drae COMMAND [options]      drae COMMAND --help\n\n",
+            DRAE_VERSION);
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        fprintf(file, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    }
+    fprintf(file, "\nexit status: 0 done, 1 other failure, 2 wrong usage, 3 bad input file,\n"
+                  "             4 device not available, 5 interrupted (state saved)\n");
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        print_overview(stdout);
+        return DRAE__EXIT_DONE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_overview(stdout);
+        return DRAE__EXIT_DONE;
+    }
+    if (strcmp(name, "--version") == 0) {
+        printf("drae %s\n", DRAE_VERSION);
+        return DRAE__EXIT_DONE;
+    }
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (strcmp(name, commands[i]->name) == 0) {
+            return commands[i]->run(argc - 1, argv + 1);
+        }
+    }
+    fprintf(stderr, "drae: '%.60s' is not a command; drae alone lists what it can do\n", name);
+    return DRAE__EXIT_USAGE;
+}

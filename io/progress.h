@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Progress of long work on standard output: a bar with rate and time left on a terminal, a plain
+ * line every few seconds in a log, nothing when quiet. Never on standard error.
+ */
+#ifndef DRAE_IO_PROGRESS_H
+#define DRAE_IO_PROGRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct drae__progress {
+    const char *what; /* "patches" */
+    size_t total;     /* 0 when unknown */
+    double start_s;   /* monotonic */
+    double last_s;    /* last time something was printed */
+    bool terminal;
+    bool quiet;
+    int width; /* columns used by the last bar */
+} drae__progress;
+
+void drae__progress_begin(drae__progress *progress, const char *what, size_t total, bool quiet);
+
+/* done so far; note (may be NULL) is shown behind, e.g. "L_con 0.0123". Cheap: prints at most 10
+ * times a second on a terminal, every 10 s in a log. */
+void drae__progress_update(drae__progress *progress, size_t done, const char *note);
+
+/* Clears the bar and prints the closing line: total, seconds, rate. */
+void drae__progress_end(drae__progress *progress, size_t done);
+
+/* Seconds of a monotonic clock. */
+double drae__clock_s(void);
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/model.h"
+
+#include "base/arena.h"
+#include "base/philox.h"
+#include "base/size.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+drae_status drae__model_create(const drae__arch *arch, unsigned nets, drae__model *model,
+                               drae__err *err) {
+    memset(model, 0, sizeof *model);
+    model->arch = *arch;
+    model->provenance.steps = -1;
+    model->provenance.samples = -1;
+    model->provenance.val_con = (double)NAN;
+    drae_status status = DRAE_OK;
+    for (int net = 0; net < DRAE__NETS; net++) {
+        DRAE__TRY(drae__params_create(arch, (drae__net)net, &model->params[net], err));
+        if ((nets >> net & 1u) != 0) {
+            DRAE__TRY(drae__model_add(model, (drae__net)net, err));
+        }
+    }
+done:
+    if (status != DRAE_OK) {
+        drae__model_free(model);
+    }
+    return status;
+}
+
+void drae__model_free(drae__model *model) {
+    for (int net = 0; net < DRAE__NETS; net++) {
+        drae__params_free(&model->params[net]);
+        free(model->data[net]);
+    }
+    memset(model, 0, sizeof *model);
+}
+
+drae_status drae__model_add(drae__model *model, drae__net net, drae__err *err) {
+    if (model->data[net] != NULL) {
+        return DRAE_OK;
+    }
+    size_t n_bytes;
+    float *data = NULL;
+    if (drae__size_mul(model->params[net].total, sizeof(float), &n_bytes)) {
+        data = drae__aligned_alloc(n_bytes);
+    }
+    if (data == NULL) {
+        return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the %s's %zu parameters",
+                          drae__net_name(net), model->params[net].total);
+    }
+    memset(data, 0, n_bytes);
+    model->data[net] = data;
+    return DRAE_OK;
+}
+
+static double weight_std(const drae__model *model, const drae__param *p) {
+    bool last = strcmp(p->path, "decoder/out/weight") == 0 || strcmp(p->path, "logit/weight") == 0;
+    double slope = last ? 1.0 : (double)model->arch.slope;
+    return sqrt(2.0 / ((1.0 + slope * slope) * (double)p->fan_in));
+}
+
+void drae__model_init(drae__model *model, drae__net net, uint64_t seed) {
+    const drae__params *params = &model->params[net];
+    for (size_t t = 0; t < params->n; t++) {
+        const drae__param *p = &params->items[t];
+        float *dst = model->data[net] + p->offset;
+        drae__rng rng;
+        drae__rng_init(&rng, seed, DRAE__PURPOSE_INIT, (uint64_t)net << 32 | t);
+        bool weight = p->fan_in > 0;
+        float std = weight ? (float)weight_std(model, p) : 0.0f;
+        float constant = p->kind == DRAE__PARAM_GAMMA || p->kind == DRAE__PARAM_VAR ? 1.0f : 0.0f;
+        for (size_t i = 0; i < p->count; i++) {
+            dst[i] = weight ? std * drae__rng_normal(&rng) : constant;
+        }
+    }
+}
+
+float *drae__model_tensor(const drae__model *model, drae__net net, const char *path) {
+    const drae__param *p = drae__params_find(&model->params[net], path);
+    return p == NULL || model->data[net] == NULL ? NULL : model->data[net] + p->offset;
+}
+
+drae_status drae__model_check(const drae__model *model, drae__err *err) {
+    for (int net = 0; net < DRAE__NETS; net++) {
+        const drae__params *params = &model->params[net];
+        for (size_t t = 0; model->data[net] != NULL && t < params->n; t++) {
+            const drae__param *p = &params->items[t];
+            for (size_t i = 0; i < p->count; i++) {
+                float value = model->data[net][p->offset + i];
+                if (!isfinite(value) || (p->kind == DRAE__PARAM_VAR && value < 0.0f)) {
+                    return drae__fail(err, DRAE_ERROR_NOT_FINITE, "/%s/%s: element %zu is %g",
+                                      drae__net_name((drae__net)net), p->path, i, (double)value);
+                }
+            }
+        }
+    }
+    return DRAE_OK;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A model in memory: the architecture, the tensors of the networks that are present, where it came
+ * from, and what calibration found. What io reads and writes as model.h5, train changes, and engine
+ * compiles.
+ */
+#ifndef DRAE_MODEL_MODEL_H
+#define DRAE_MODEL_MODEL_H
+
+#include "kernels/ssim.h"
+#include "model/params.h"
+#include "model/record.h"
+
+#include <stdint.h>
+
+/* Fixed scale of the heatmap before calibration (design.md, "Heatmaps and scores"). */
+#define DRAE__ANCHOR_DEFAULT 0.1f
+
+typedef struct drae__provenance {
+    char data_hash[65]; /* SHA-256 of the training data, "" unknown */
+    char revision[65];  /* source revision or version of the trainer, "" unknown */
+    char precision[8];  /* "f32", "bf16" */
+    uint64_t seed;
+    int64_t steps;   /* optimizer steps behind the weights, -1 unknown */
+    int64_t samples; /* samples seen, -1 unknown */
+    double val_con;  /* validation L_con of these weights, NAN unknown */
+} drae__provenance;
+
+typedef struct drae__calibration {
+    int n_regions;                      /* 0: not calibrated; else arrays below hold so many */
+    float threshold[DRAE__REGIONS_MAX]; /* reject where phi > threshold; NAN: none */
+    float anchor[DRAE__REGIONS_MAX];    /* 99.9th percentile of |X - X^| on good; NAN: default */
+} drae__calibration;
+
+typedef struct drae__model {
+    drae__arch arch;
+    drae__ssim_window ssim_window;
+    drae__params params[DRAE__NETS]; /* layouts of all three networks, always filled */
+    float *data[DRAE__NETS];         /* params[i].total floats, 256-byte aligned; NULL: absent */
+    drae__provenance provenance;
+    drae__calibration calibration;
+} drae__model;
+
+/* A model with layouts and zeroed tensors of the networks in mask (bit i: network i), provenance
+ * unknown, not calibrated. drae__model_free is safe on a zeroed struct. */
+drae_status drae__model_create(const drae__arch *arch, unsigned nets, drae__model *model,
+                               drae__err *err);
+void drae__model_free(drae__model *model);
+
+/* Allocates a network that is absent, zeroed. */
+drae_status drae__model_add(drae__model *model, drae__net net, drae__err *err);
+
+/* Fills a network with initial values: convolutions and linear layers normal with
+ * std sqrt(2 / ((1 + slope^2) fan_in)) (He et al. 2015 for LeakyReLU), the out convolution and the
+ * logit with std sqrt(1 / fan_in), biases 0, gamma 1, beta 0, mean 0, var 1. Philox stream of
+ * (seed, INIT, net << 32 | tensor): independent of everything else. */
+void drae__model_init(drae__model *model, drae__net net, uint64_t seed);
+
+/* The values of a tensor, or NULL where there is no such path or network. */
+float *drae__model_tensor(const drae__model *model, drae__net net, const char *path);
+
+/* ERROR_NOT_FINITE naming network, tensor and element when a value is NaN or infinite, or a running
+ * variance negative. */
+drae_status drae__model_check(const drae__model *model, drae__err *err);
+
+#endif
