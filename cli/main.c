@@ -30,16 +30,15 @@ static const drae__command *const commands[] = {
 #ifdef DRAE_COMMAND_bench
     &drae__command_bench,
 #endif
+    NULL,
 };
-
-#define N_COMMANDS (sizeof commands / sizeof commands[0])
 
 static void print_overview(FILE *file) {
     fprintf(file,
             "drae %s: visual inspection for Blow-Fill-Seal lines\n\n"
             "usage: drae COMMAND [options]      drae COMMAND --help\n\n",
             DRAE_VERSION);
-    for (size_t i = 0; i < N_COMMANDS; i++) {
+    for (size_t i = 0; commands[i] != NULL; i++) {
         fprintf(file, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
     }
     fprintf(file, "\nexit status: 0 done, 1 other failure, 2 wrong usage, 3 bad input file,\n"
@@ -60,7 +59,7 @@ int main(int argc, char **argv) {
         printf("drae %s\n", DRAE_VERSION);
         return DRAE__EXIT_DONE;
     }
-    for (size_t i = 0; i < N_COMMANDS; i++) {
+    for (size_t i = 0; commands[i] != NULL; i++) {
         if (strcmp(name, commands[i]->name) == 0) {
             return commands[i]->run(argc - 1, argv + 1);
         }

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs the libFuzzer targets (engine file, HDF5 reader), a minute each unless told otherwise. A crash
+# leaves its input in build-fuzz/ and fails the script.
+#   scripts/fuzz.sh [SECONDS]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+seconds=${1:-60}
+scripts/setup.sh --dev
+cmake -S . -B build-fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+    -DDRAE_FUZZ=ON >/dev/null
+cmake --build build-fuzz --target fuzzers >build-fuzz/build.log 2>&1 || { tail -n 40 build-fuzz/build.log; exit 1; }
+for target in build-fuzz/tests/fuzz/fuzz_*; do
+    if [ ! -f "$target" ] || [ ! -x "$target" ]; then
+        continue
+    fi
+    name=$(basename "$target")
+    mkdir -p "build-fuzz/corpus/$name"
+    if ! "$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 \
+        -artifact_prefix="build-fuzz/$name-" "build-fuzz/corpus/$name" >"build-fuzz/$name.log" 2>&1; then
+        tail -n 30 "build-fuzz/$name.log"
+        echo "fuzz: $name found something" >&2
+        exit 1
+    fi
+    echo "fuzz: $name: $(grep -oE 'stat::number_of_executed_units: *[0-9]+' "build-fuzz/$name.log" |
+        grep -oE '[0-9]+$') inputs in $seconds s, no crash"
+done

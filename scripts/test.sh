@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Sets up, builds and runs all tests: release, sanitizers, the engine side alone.
+#   scripts/test.sh           everything that CI runs (about 15 minutes on 2 cores)
+#   scripts/test.sh quick     release build and its tests only
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if [ "${1:-}" = quick ]; then
+    scripts/setup.sh
+else
+    scripts/setup.sh --dev
+fi
+jobs=$(nproc)
+failed=()
+passed=0
+total=0
+
+# Configures, builds and tests one preset; the suites that fail are named at the end.
+run_preset() {
+    local preset=$1
+    shift
+    echo "== $preset: build"
+    cmake --preset "$preset" >"$log/$preset-configure.log" || { cat "$log/$preset-configure.log"; exit 1; }
+    cmake --build --preset "$preset" -j "$jobs" >"$log/$preset-build.log" 2>&1 ||
+        { tail -n 60 "$log/$preset-build.log"; exit 1; }
+    echo "== $preset: test"
+    # ctest fails where any suite fails; the count comes from its own report.
+    if ! ctest --preset "$preset" --no-tests=error "$@" | tee "$log/$preset-test.log"; then
+        failed+=("$preset")
+    fi
+    local n bad
+    n=$(grep -cE '^ *[0-9]+/[0-9]+ Test' "$log/$preset-test.log" || true)
+    bad=$(grep -cE '^ *[0-9]+/[0-9]+ Test.*(Failed|Timeout|Exception|Not Run)' "$log/$preset-test.log" || true)
+    total=$((total + n))
+    passed=$((passed + n - bad))
+}
+
+log=$(mktemp -d)
+trap 'rm -rf "$log"' EXIT
+start=$(date +%s)
+
+run_preset release
+if [ "${1:-}" != quick ]; then
+    run_preset engine
+    run_preset asan -LE slow
+fi
+
+echo "== $(($(date +%s) - start)) s"
+echo "$passed passed, $((total - passed)) failed"
+[ "${#failed[@]}" -eq 0 ] || { echo "failed in: ${failed[*]}" >&2; exit 1; }

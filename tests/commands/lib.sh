@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+# What the command tests share: run drae in a scratch folder, compare exit status, the one line on
+# standard error, and files. Sourced with: source "$(dirname "$0")/lib.sh"; DRAE names the command.
+# shellcheck shell=bash
+set -uo pipefail
+: "${DRAE:?the path of the drae command}"
+scratch=$(mktemp -d)
+trap 'chmod -R u+rwX "$scratch" 2>/dev/null; rm -rf "$scratch"' EXIT
+cd "$scratch" || exit 1
+cases=0
+failures=0
+
+fail() {
+    echo "FAIL: $1"
+    failures=$((failures + 1))
+}
+
+# expect STATUS PATTERN COMMAND...: the exit status, and a pattern that one line of standard error
+# matches. A failure prints exactly one line there; a success prints none.
+expect() {
+    local want=$1 pattern=$2
+    shift 2
+    cases=$((cases + 1))
+    "$@" >stdout.txt 2>stderr.txt </dev/null
+    local got=$? lines
+    if [ "$got" -ne "$want" ]; then
+        fail "exit status $got, expected $want: $*"
+        tail -n 3 stderr.txt
+        return 1
+    fi
+    lines=$(wc -l <stderr.txt)
+    if [ "$want" -ne 0 ] && [ "$lines" -ne 1 ]; then
+        fail "$lines lines on standard error, expected one: $*"
+        head -n 5 stderr.txt
+        return 1
+    fi
+    if [ "$want" -eq 0 ] && [ "$lines" -ne 0 ]; then
+        fail "standard error is not empty: $*"
+        head -n 5 stderr.txt
+        return 1
+    fi
+    if [ -n "$pattern" ] && ! grep -qE -- "$pattern" stderr.txt; then
+        fail "standard error does not match '$pattern': $*"
+        cat stderr.txt
+        return 1
+    fi
+    return 0
+}
+
+# ok COMMAND...: succeeds and says nothing on standard error.
+ok() {
+    expect 0 '' "$@"
+}
+
+# check WHAT CONDITION...: a test(1) or any command that must succeed.
+check() {
+    local what=$1
+    shift
+    cases=$((cases + 1))
+    "$@" || fail "$what"
+}
+
+finish() {
+    echo "$((cases - failures)) passed, $failures failed"
+    [ "$cases" -gt 0 ] && [ "$failures" -eq 0 ]
+    exit
+}
