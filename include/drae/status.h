@@ -30,7 +30,8 @@ extern "C" {
     X(ERROR_PARITY, -8, "device does not reproduce the reference scores")                          \
     X(ERROR_NOT_FINITE, -9, "a value is not finite")                                               \
     X(ERROR_UNSUPPORTED, -10, "not supported")                                                     \
-    X(ERROR_BUSY, -11, "in use by another process")
+    X(ERROR_BUSY, -11, "in use by another process")                                                \
+    X(ERROR_NO_PART, -12, "part not found in the frame")
 
 typedef enum drae_status {
 #define DRAE_STATUS_ENUM(name, value, text) DRAE_##name = value,
