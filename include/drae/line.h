@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Decisions of the line: from the scores of patches to the verdict of a vial, of a strip, of a
+ * product. Any rejected patch rejects its vial, any rejected vial its strip; a product's verdict
+ * stands when enough of its runs agree (7 of 10 in the published method).
+ *
+ * Everything fails closed: no result means reject. A patch that was never reported, reported twice,
+ * reported with a score that is not finite or for a region without a threshold is rejected, and the
+ * reason is kept. Verdicts are drae_verdict of drae/engine.h; whatever is not GOOD must not pass.
+ * Here UNDECIDED means: not rejected so far, results are still to come.
+ *
+ * Calling order, for each strip that passes:
+ *     drae_strip_begin, drae_strip_put_* for every patch in any order, drae_strip_end, queries.
+ * Queries are allowed at any moment: a strip that is already lost says so before it ends.
+ *
+ * Memory is allocated by drae_strip_create alone. Threads: one thread at a time on one drae_strip;
+ * different strips are independent. Errors: a function returns a status, the text is kept by the
+ * handle (drae_strip_error_text). Since 0.1.
+ */
+#ifndef DRAE_LINE_H
+#define DRAE_LINE_H
+
+#include "drae/engine.h"
+#include "drae/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Largest numbers that drae_strip_create accepts. */
+#define DRAE_STRIP_FRAMES_MAX  4096
+#define DRAE_STRIP_VIALS_MAX   256
+#define DRAE_STRIP_REGIONS_MAX 256
+
+/*
+ * Why something is rejected. name, value, text. Values are pinned. Where several reasons apply the
+ * vial or strip carries the strongest: SCORE first (a measured defect), UNCALIBRATED last, the
+ * others in between in the order of their values.
+ */
+#define DRAE_REASON_TABLE(X)                                                                       \
+    X(NONE, 0, "none")                                                                             \
+    X(SCORE, 1, "score above threshold")                                                           \
+    X(NOT_FINITE, 2, "score is not a finite number")                                               \
+    X(DUPLICATE, 3, "two results for one patch")                                                   \
+    X(DEVICE, 4, "inference failed")                                                               \
+    X(IMAGE, 5, "image missing or not readable")                                                   \
+    X(NOT_FOUND, 6, "part not found in the frame")                                                 \
+    X(LATE, 7, "result came too late")                                                             \
+    X(MISSING, 8, "no result")                                                                     \
+    X(UNCALIBRATED, 9, "no threshold for the region")                                              \
+    X(VOTE, 10, "enough runs rejected")                                                            \
+    X(UNDECIDED, 11, "too few runs agree")
+
+typedef enum drae_reason {
+#define DRAE_REASON_ENUM(name, value, text) DRAE_REASON_##name = value,
+    DRAE_REASON_TABLE(DRAE_REASON_ENUM)
+#undef DRAE_REASON_ENUM
+} drae_reason;
+
+/* The text of a reason, a static string in English, never NULL ("unknown reason" for a value that
+ * is not in the table). Any thread. */
+DRAE_API const char *drae_reason_text(drae_reason reason);
+
+/* ---- strip ---- */
+
+/* One strip in one run: n_frames images of n_vials vials with n_regions regions each. */
+typedef struct drae_strip drae_strip;
+
+/*
+ * Allocates the state for strips of that shape (1..DRAE_STRIP_*_MAX each). No region has a
+ * threshold yet. The strip counts as ended and empty: its verdict is REJECT, reason MISSING.
+ * On failure *strip is NULL: ERROR_ARGUMENT for a shape out of bounds or a NULL pointer,
+ * ERROR_MEMORY.
+ */
+DRAE_API drae_status drae_strip_create(int n_frames, int n_vials, int n_regions,
+                                       drae_strip **strip);
+
+/* Releases; NULL is a no-op. */
+DRAE_API void drae_strip_destroy(drae_strip *strip);
+
+/*
+ * From the next begin on, patches of that region are rejected where score > threshold (phi, 0..2;
+ * equal passes). ERROR_ARGUMENT, and nothing changes, when the region is out of range, the
+ * threshold negative or not finite, or a strip is under way (between begin and end).
+ */
+DRAE_API drae_status drae_strip_set_threshold(drae_strip *strip, int region, float threshold);
+
+/* Forgets the results and waits for those of the next strip. ERROR_ARGUMENT when the one before
+ * was not ended; it is forgotten nevertheless, so that the line goes on. */
+DRAE_API drae_status drae_strip_begin(drae_strip *strip);
+
+/*
+ * Reports the score of one patch; indices count from 0. A score that is not finite is accepted as a
+ * result and rejects the patch. ERROR_ARGUMENT when
+ *   - an index is out of range or no strip is under way: nothing changes, so that the patch for
+ *     which it was meant stays without a result and is rejected at the end;
+ *   - the patch has a result already: it is rejected as DUPLICATE (SCORE, where either score is
+ *     above the threshold), because images and results can no longer be told apart.
+ */
+DRAE_API drae_status drae_strip_put_score(drae_strip *strip, int frame, int vial, int region,
+                                          float score);
+
+/* Reports that a patch has no score, and why: one of NOT_FINITE, DEVICE, IMAGE, NOT_FOUND, LATE,
+ * MISSING; the patch is rejected. Errors as above, and ERROR_ARGUMENT for another reason. */
+DRAE_API drae_status drae_strip_put_failure(drae_strip *strip, int frame, int vial, int region,
+                                            drae_reason reason);
+
+/* No more results: patches without one are rejected as MISSING. ERROR_ARGUMENT when no strip is
+ * under way. */
+DRAE_API drae_status drae_strip_end(drae_strip *strip);
+
+/*
+ * Verdicts with their reason (NONE unless REJECT). Before the end: REJECT as soon as it is certain,
+ * else UNDECIDED. reason may be NULL. ERROR_ARGUMENT for an index out of range, which leaves the
+ * out-parameters untouched.
+ */
+DRAE_API drae_status drae_strip_verdict(const drae_strip *strip, drae_verdict *verdict,
+                                        drae_reason *reason);
+DRAE_API drae_status drae_strip_vial_verdict(const drae_strip *strip, int vial,
+                                             drae_verdict *verdict, drae_reason *reason);
+DRAE_API drae_status drae_strip_patch_verdict(const drae_strip *strip, int frame, int vial,
+                                              int region, drae_verdict *verdict,
+                                              drae_reason *reason);
+
+/*
+ * The patch that decides over a rejected vial: of the patches with the vial's reason, the one whose
+ * score exceeds its threshold by the largest factor (SCORE), else the first by frame, then region.
+ * frame and region may be NULL. ERROR_ARGUMENT when the vial is not rejected.
+ */
+DRAE_API drae_status drae_strip_vial_cause(const drae_strip *strip, int vial, int *frame,
+                                           int *region);
+
+/* What the last call that failed on this handle had to say, "" when there was none; valid until
+ * the next call. NULL gives "". */
+DRAE_API const char *drae_strip_error_text(const drae_strip *strip);
+
+/* ---- product ---- */
+
+/*
+ * The vote over the runs of one product: n_runs are foreseen, of which n_good were accepted and
+ * n_rejected rejected; the rest gave no result. *verdict is
+ *   GOOD                    when n_good >= n_needed
+ *   REJECT, reason VOTE     when n_rejected >= n_needed
+ *   REJECT, reason MISSING  when neither holds and runs without a result could have changed that
+ *   REJECT, reason UNDECIDED otherwise: the runs disagree, no verdict stands, so nothing is passed
+ * reason may be NULL. ERROR_ARGUMENT, out-parameters untouched, unless 0 <= n_good, n_rejected,
+ * n_good + n_rejected <= n_runs, and n_runs / 2 < n_needed <= n_runs (a majority, so that only one
+ * of the first two can hold). Any thread.
+ */
+DRAE_API drae_status drae_product_vote(int n_needed, int n_runs, int n_good, int n_rejected,
+                                       drae_verdict *verdict, drae_reason *reason);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
