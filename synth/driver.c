@@ -17,6 +17,7 @@
 typedef struct slot {
     float *scratch;
     uint8_t *pixels, *mask;   /* frame */
+    uint8_t *moved;           /* frame with extra motion, NULL where none is asked for */
     uint8_t *patches, *masks; /* patches */
 } slot;
 
@@ -40,11 +41,15 @@ static void slot_free(slot *s) {
     free(s->scratch);
     free(s->pixels);
     free(s->mask);
+    free(s->moved);
     free(s->patches);
     free(s->masks);
 }
 
-static bool slot_alloc(slot *s) {
+static bool slot_alloc(slot *s, bool motion) {
+    if (motion && (s->moved = drae__aligned_alloc(DRAE__SYNTH_PIXELS)) == NULL) {
+        return false;
+    }
     s->scratch = drae__aligned_alloc(drae__synth_scratch_floats() * sizeof(float));
     s->pixels = drae__aligned_alloc(DRAE__SYNTH_PIXELS);
     s->mask = drae__aligned_alloc(DRAE__SYNTH_PIXELS);
@@ -114,7 +119,7 @@ static drae_status emit(job *j, const drae__synth_strip *strip, int product, int
                                  .product = product,
                                  .run = run,
                                  .frame = frame,
-                                 .pixels = s->pixels,
+                                 .pixels = s->moved != NULL ? s->moved : s->pixels,
                                  .patches = s->patches,
                                  .masks = s->masks,
                                  .records = records};
@@ -141,7 +146,10 @@ static void make_product(job *j, const drae__synth_strip *strip, int product, sl
 #pragma omp atomic read
         status = j->status;
         if (status == DRAE_OK) {
-            drae__synth_frame(strip, run, frame, s->scratch, s->pixels, s->mask);
+            drae__synth_frame(strip, run, frame, false, s->scratch, s->pixels, s->mask);
+            if (s->moved != NULL) {
+                drae__synth_frame(strip, run, frame, true, s->scratch, s->moved, NULL);
+            }
             drae__synth_cut(j->config, product, run, frame, s->pixels, s->mask, s->patches,
                             s->masks, records);
         }
@@ -164,11 +172,12 @@ drae_status drae__synth_run(const drae__synth_config *config, drae__synth_sink s
     }
     job j = {.config = config, .sink = sink, .user = user, .err = err, .status = DRAE_OK};
     int threads = config->threads > 0 ? config->threads : omp_get_max_threads();
+    const bool motion = config->frame_shift_px > 0.0 || config->frame_turn_deg > 0.0;
     drae__synth_strip *strip = NULL;
     slot *slots = calloc((size_t)threads, sizeof *slots);
     bool enough = slots != NULL && (!config->rank_images || rank_alloc(&j.rank));
     for (int i = 0; enough && i < threads; i++) {
-        enough = slot_alloc(&slots[i]);
+        enough = slot_alloc(&slots[i], motion);
     }
     if (!enough) {
         status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %d frames at a time", threads);

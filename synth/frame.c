@@ -26,7 +26,7 @@ typedef struct pose {
     float gain, slope; /* of the light */
 } pose;
 
-static pose make_pose(const drae__synth_strip *strip, int run, int frame) {
+static pose make_pose(const drae__synth_strip *strip, int run, int frame, bool moved) {
     const drae__synth_config *c = &strip->config;
     drae__rng of_run = drae__synth_rng(c->seed, strip->product, run, 0, DRAE__TOPIC_RUN, 0);
     drae__rng of_frame = drae__synth_rng(c->seed, strip->product, run, frame, DRAE__TOPIC_FRAME, 0);
@@ -39,9 +39,11 @@ static pose make_pose(const drae__synth_strip *strip, int run, int frame) {
                  0.5f * drae__rng_range(&of_frame, -JITTER_RAD, JITTER_RAD);
     p.gain = 1.0f + drae__rng_range(&of_run, -RUN_GAIN, RUN_GAIN) +
              drae__rng_range(&of_frame, -FLICKER, FLICKER);
-    p.shift_x += (float)c->frame_shift_px * drae__rng_range(&of_frame, -1.0f, 1.0f);
-    p.shift_y += (float)c->frame_shift_px * drae__rng_range(&of_frame, -1.0f, 1.0f);
-    turn += (float)c->frame_turn_deg * 0.017453293f * drae__rng_range(&of_frame, -1.0f, 1.0f);
+    if (moved) {
+        p.shift_x += (float)c->frame_shift_px * drae__rng_range(&of_frame, -1.0f, 1.0f);
+        p.shift_y += (float)c->frame_shift_px * drae__rng_range(&of_frame, -1.0f, 1.0f);
+        turn += (float)c->frame_turn_deg * 0.017453293f * drae__rng_range(&of_frame, -1.0f, 1.0f);
+    }
     p.cos_turn = cosf(turn);
     p.sin_turn = sinf(turn);
     float last = (float)(c->strips > 1 ? c->strips - 1 : 1);
@@ -248,12 +250,12 @@ size_t drae__synth_scratch_floats(void) {
     return (size_t)DRAE__SYNTH_PIXELS;
 }
 
-void drae__synth_frame(const drae__synth_strip *strip, int run, int frame, float *scratch,
-                       uint8_t *pixels, uint8_t *mask) {
+void drae__synth_frame(const drae__synth_strip *strip, int run, int frame, bool moved,
+                       float *scratch, uint8_t *pixels, uint8_t *mask) {
     drae__liquid liquids[DRAE__SYNTH_VIALS];
     filter f;
     float light[DRAE__SYNTH_WIDTH], gain[DRAE__SYNTH_WIDTH];
-    pose p = make_pose(strip, run, frame);
+    pose p = make_pose(strip, run, frame, moved);
     make_filter(&f);
     for (int v = 0; v < DRAE__SYNTH_VIALS; v++) {
         drae__liquid_state(strip, run, frame, v, &liquids[v]);
@@ -264,8 +266,10 @@ void drae__synth_frame(const drae__synth_strip *strip, int run, int frame, float
         panel_row(&strip->tool, &p, row, gain);
         expose_row(strip, run, frame, row, light, gain, pixels + (size_t)row * DRAE__SYNTH_WIDTH);
     }
-    memset(mask, 0, DRAE__SYNTH_PIXELS);
-    for (int i = 0; i < strip->n_defects; i++) {
+    if (mask != NULL) {
+        memset(mask, 0, DRAE__SYNTH_PIXELS);
+    }
+    for (int i = 0; mask != NULL && i < strip->n_defects; i++) {
         draw_mask(strip, liquids, &p, i, mask);
     }
 }

@@ -60,8 +60,9 @@ typedef struct drae__synth_config {
     int resin;                 /* 0, or 1: a new resin, hazier and darker */
     double illumination_drift; /* 0..0.5: part of the light that is lost from the first strip to
                                   the last, with half as much of a gradient from left to right */
-    double frame_shift_px;     /* extra shift of every frame, uniform within +-, per axis */
-    double frame_turn_deg;     /* extra rotation of every frame, uniform within +- */
+    double frame_shift_px;     /* extra shift of whole frames, uniform within +-, per axis; patches
+                                  are cut without it, as if the fixture had been found exactly */
+    double frame_turn_deg;     /* extra rotation of whole frames, uniform within +- */
     bool rank_images;          /* after each run: the brightest (frame -1) and darkest (-2) */
     int threads;               /* 0: as many as OpenMP likes; the output does not depend on it */
 } drae__synth_config;
@@ -115,12 +116,13 @@ int drae__synth_defects(const drae__synth_strip *strip, const drae__synth_defect
 size_t drae__synth_scratch_floats(void);
 
 /*
- * Renders frame `frame` of run `run`: pixels [HEIGHT,WIDTH] 8 bit, mask [HEIGHT,WIDTH] the class
- * code of the defect seen at each pixel, 0 elsewhere. One thread; any number of calls on one strip
- * at a time, each with its own scratch.
+ * Renders frame `frame` of run `run`: pixels [HEIGHT,WIDTH] 8 bit, mask (may be NULL)
+ * [HEIGHT,WIDTH] the class code of the defect seen at each pixel, 0 elsewhere. moved: with the
+ * extra shift and turn of the configuration on top of the jitter. One thread; any number of calls
+ * on one strip at a time, each with its own scratch.
  */
-void drae__synth_frame(const drae__synth_strip *strip, int run, int frame, float *scratch,
-                       uint8_t *pixels, uint8_t *mask);
+void drae__synth_frame(const drae__synth_strip *strip, int run, int frame, bool moved,
+                       float *scratch, uint8_t *pixels, uint8_t *mask);
 
 /*
  * Cuts a frame at the nominal rectangles into patches [PATCHES,PATCH,PATCH], masks (0 or 1, same
@@ -137,7 +139,7 @@ void drae__synth_cut(const drae__synth_config *config, int product, int run, int
 typedef struct drae__synth_output {
     const drae__synth_strip *strip;
     int product, run, frame;
-    const uint8_t *pixels;       /* [HEIGHT,WIDTH] */
+    const uint8_t *pixels;       /* [HEIGHT,WIDTH], with the extra motion */
     const uint8_t *patches;      /* [PATCHES,PATCH,PATCH] */
     const uint8_t *masks;        /* the same, 0 or 1 */
     const drae__record *records; /* [PATCHES] */
