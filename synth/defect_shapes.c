@@ -10,6 +10,8 @@
 
 #define MIDDLE      ((float)(DRAE__LAYER_SIDE / 2))
 #define MASK_PART   0.25f /* of the peak change, from where on a pixel belongs to the mask */
+#define CLOSE_PX    2
+#define VISIBLE     0.03f /* change of light that counts where a picture is pushed */
 #define POINTS_MAX  48
 #define LAYER_CELLS (DRAE__LAYER_SIDE * DRAE__LAYER_SIDE)
 #define PI2         6.2831853f
@@ -42,6 +44,31 @@ static void mask_by_change(int kind, drae__defect_layer *layer) {
     }
     for (int i = 0; i < LAYER_CELLS; i++) {
         bool in = fabsf(layer->factor[i] - 1.0f) >= MASK_PART * peak && peak > 0.0f;
+        layer->mask[i] = in ? (uint8_t)kind : 0;
+    }
+}
+
+/* Whether all (or any) of the mask within 2 px around (x, y) is set. */
+static bool around(const uint8_t *mask, int x, int y, bool all) {
+    for (int v = y - CLOSE_PX; v <= y + CLOSE_PX; v++) {
+        for (int u = x - CLOSE_PX; u <= x + CLOSE_PX; u++) {
+            bool in = u >= 0 && u < DRAE__LAYER_SIDE && v >= 0 && v < DRAE__LAYER_SIDE &&
+                      mask[v * DRAE__LAYER_SIDE + u] != 0;
+            if (in != all) {
+                return !all;
+            }
+        }
+    }
+    return all;
+}
+
+void drae__layer_close(int kind, drae__defect_layer *layer) {
+    uint8_t wide[LAYER_CELLS];
+    for (int i = 0; i < LAYER_CELLS; i++) {
+        wide[i] = around(layer->mask, i % DRAE__LAYER_SIDE, i / DRAE__LAYER_SIDE, false);
+    }
+    for (int i = 0; i < LAYER_CELLS; i++) {
+        bool in = around(wide, i % DRAE__LAYER_SIDE, i / DRAE__LAYER_SIDE, true);
         layer->mask[i] = in ? (uint8_t)kind : 0;
     }
 }
@@ -276,7 +303,8 @@ static void draw_dent(const drae__synth_defect *d, drae__rng *rng, drae__defect_
 }
 
 /* The outline of the bottom is pushed in or out. */
-static void draw_bottom(const drae__synth_defect *d, drae__rng *rng, drae__defect_layer *layer) {
+static void draw_bottom(const drae__synth_strip *strip, const drae__synth_defect *d, drae__rng *rng,
+                        drae__defect_layer *layer) {
     float radius = 0.5f * d->size_px, mx = middle_x(d, layer), my = middle_y(d, layer);
     /* 0.56 of the radius: steeper would fold the picture */
     float height = (drae__rng_uniform(rng) < 0.65f ? -1.0f : 1.0f) *
@@ -288,9 +316,14 @@ static void draw_bottom(const drae__synth_defect *d, drae__rng *rng, drae__defec
             float p = soft_profile(rho);
             int i = y * DRAE__LAYER_SIDE + x;
             layer->push[i] = height * p;
-            layer->mask[i] = p >= MASK_PART ? (uint8_t)d->kind : 0;
+            size_t col = (size_t)(layer->x0 + x), row = (size_t)(layer->y0 + y);
+            size_t from = (size_t)(layer->y0 + y - (int)roundf(height * p));
+            float change = strip->wet[from * DRAE__SYNTH_WIDTH + col] -
+                           strip->wet[row * DRAE__SYNTH_WIDTH + col];
+            layer->mask[i] = rho <= 1.0f && fabsf(change) >= VISIBLE ? (uint8_t)d->kind : 0;
         }
     }
+    drae__layer_close(d->kind, layer);
 }
 
 void drae__defect_draw(const drae__synth_strip *strip, drae__synth_defect *defect, drae__rng *rng,
@@ -314,7 +347,7 @@ void drae__defect_draw(const drae__synth_strip *strip, drae__synth_defect *defec
         drae__defect_flag(strip, defect, rng, layer);
         break;
     case DRAE__DEFECT_BOTTOM:
-        draw_bottom(defect, rng, layer);
+        draw_bottom(strip, defect, rng, layer);
         break;
     default:
         break; /* LEVEL: the liquid shows it */

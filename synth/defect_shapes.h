@@ -15,6 +15,9 @@ void drae__defect_draw(const drae__synth_strip *strip, drae__synth_defect *defec
 void drae__defect_flag(const drae__synth_strip *strip, drae__synth_defect *defect, drae__rng *rng,
                        drae__defect_layer *layer);
 
+/* Fills gaps of up to 4 px within the mask (dilation, then erosion, by 2 px). */
+void drae__layer_close(int kind, drae__defect_layer *layer);
+
 /* Puts the window around the defect's place and empties it. */
 void drae__layer_clear(const drae__synth_defect *defect, drae__defect_layer *layer);
 

@@ -65,6 +65,7 @@ static void draw_missing_letters(const drae__synth_strip *strip, const drae__syn
             layer->mask[i] = rho <= 1.0f && fabsf(letters - 1.0f) > 0.02f ? (uint8_t)d->kind : 0;
         }
     }
+    drae__layer_close(d->kind, layer);
 }
 
 void drae__defect_flag(const drae__synth_strip *strip, drae__synth_defect *d, drae__rng *rng,

@@ -6,6 +6,8 @@
 #include "synth/stream.h"
 
 /* Half widths along the axis: smooth curves between these points. */
+#define NECK_TOP   188.0f /* the cavity ends within the flag with a round tip */
+#define NECK_TIP   26.0f
 #define NECK_HALF  31.0f
 #define NOTCH_Y    236.0f
 #define NOTCH_HALF 18.0f
@@ -16,16 +18,19 @@ static float half_width(const drae__vial *vial, float shoulder_shift, float y) {
     const float shoulder = (float)DRAE__SHOULDER_BOTTOM + shoulder_shift;
     const struct {
         float y, half;
-    } points[] = {{(float)DRAE__FLAG_BOTTOM - 14.0f, NECK_HALF + 6.0f},
-                  {NOTCH_Y - 14.0f, NECK_HALF},
+    } points[] = {{NECK_TOP + NECK_TIP, NECK_HALF},
                   {NOTCH_Y, NOTCH_HALF},
                   {NOTCH_Y + 20.0f, NECK_HALF - 1.0f},
                   {(float)DRAE__NECK_BOTTOM, NECK_HALF + 4.0f},
                   {shoulder, vial->radius},
                   {(float)DRAE__BODY_BOTTOM, vial->radius - 2.5f}};
     const int n = (int)(sizeof points / sizeof points[0]);
-    if (y < points[0].y) {
+    if (y < NECK_TOP) {
         return 0.0f;
+    }
+    if (y < points[0].y) {
+        float s = (points[0].y - y) / NECK_TIP;
+        return NECK_HALF * sqrtf(1.0f - s * s);
     }
     for (int i = 0; i + 1 < n; i++) {
         if (y < points[i + 1].y) {

@@ -6,7 +6,7 @@
  *
  *      Y -88..-24   rail with the reference marks
  *         22..206   flag (tab with lettering)          R0    0..256
- *        206..300   neck with the twist-off notch
+ *        188..300   neck, its tip within the flag, with the twist-off notch
  *        300..372   shoulder                           R1  256..512
  *        372..930   body; liquid surface near 590      R2  512..768
  *        930..985   bottom, then the vestige           R3  768..1024

@@ -139,10 +139,10 @@ void drae__lettering_draw(drae__synth_strip *strip, int v) {
     }
     char number[8];
     snprintf(number, sizeof number, "%02d", vial->cavity);
-    line_of_text(&f, vial, "DRAE", vial->text_x, vial->text_y - 58.0f, 4.6f);
-    line_of_text(&f, vial, "0.5 ML", vial->text_x, vial->text_y - 16.0f, 3.4f);
-    line_of_text(&f, vial, number, vial->text_x, vial->text_y + 40.0f, 4.8f);
-    ring(&f, vial, vial->text_x, vial->text_y + 40.0f, 36.0f);
+    line_of_text(&f, vial, "DRAE", vial->text_x, vial->text_y - 55.0f, 4.2f);
+    line_of_text(&f, vial, "0.5 ML", vial->text_x, vial->text_y - 17.0f, 3.1f);
+    line_of_text(&f, vial, number, vial->text_x, vial->text_y + 30.0f, 4.4f);
+    ring(&f, vial, vial->text_x, vial->text_y + 30.0f, 33.0f);
 
     float *factor = strip->lettering + (size_t)v * DRAE__LETTER_SIDE * DRAE__LETTER_SIDE;
     for (int i = 0; i < DRAE__LETTER_SIDE * DRAE__LETTER_SIDE; i++) {

@@ -189,7 +189,10 @@ static void body_light(const ray *r, float *dry, float *wet) {
     float steep = slope * slope / (1.0f + slope * slope);
 
     float light = DRAE__BACKLIGHT * 0.93f * expf(-scatter * fmaxf(chord - cavity, 0.0f));
-    light *= 1.0f - RIM_LOSS * drae__bell(d - 0.5f, 3.2f) + 0.10f * drae__bell(d - 7.5f, 2.6f);
+    /* where the neck ends within the flag its rim is embedded in plastic */
+    float bare = drae__mix(0.4f, 1.0f, drae__smooth(196.0f, 210.0f, r->height));
+    light *= 1.0f - bare * RIM_LOSS * drae__bell(d - 0.5f, 3.2f) +
+             bare * 0.10f * drae__bell(d - 7.5f, 2.6f);
     light *= 1.0f - 0.24f * steep * drae__smooth(0.0f, 24.0f, d);
     light *= mould_lines(r, u);
     float shine = gloss(r, u);
