@@ -16,15 +16,16 @@ extern "C" {
 #define DRAE_VERSION_MAJOR 0
 #define DRAE_VERSION_MINOR 1
 #define DRAE_VERSION_PATCH 0
-#define DRAE_VERSION       (DRAE_VERSION_MAJOR * 10000 + DRAE_VERSION_MINOR * 100 + DRAE_VERSION_PATCH)
+#define DRAE_VERSION_NUMBER                                                                        \
+    (DRAE_VERSION_MAJOR * 10000 + DRAE_VERSION_MINOR * 100 + DRAE_VERSION_PATCH)
 
 /*
- * The version of the library that runs, in the form of DRAE_VERSION. Any thread. Since 0.1.
+ * The version of the library that runs, in the form of DRAE_VERSION_NUMBER. Any thread. Since 0.1.
  */
 DRAE_API int drae_version(void);
 
 /*
- * Whether a program that was compiled against header_version (pass DRAE_VERSION) may use the
+ * Whether a program that was compiled against header_version (pass DRAE_VERSION_NUMBER) may use the
  * library that runs: DRAE_OK, or DRAE_ERROR_UNSUPPORTED when the major number differs, the minor
  * number differs before 1.0, or the library is older than the header. Call it once at start-up
  * where the library is loaded at run time. Any thread. Since 0.1.

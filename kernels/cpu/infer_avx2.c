@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inference kernels for AVX2 with FMA. */
+#include "kernels/cpu/infer_vec_avx2.h"
+
+#include "kernels/cpu/infer_conv_body.h"
+#include "kernels/cpu/infer_dense_body.h"
+#include "kernels/cpu/infer_image_body.h"
+#include "kernels/cpu/infer_tables.h"
+
+const drae__infer_kernels drae__infer_kernels_avx2 = {
+    .name = "avx2",
+    .lanes = VL,
+    .co_tile = CO,
+    .cot_tile = COT,
+    .load_u8 = kernel_load_u8,
+    .conv = kernel_conv,
+    .out = kernel_out,
+    .down = kernel_down,
+    .up = kernel_up,
+    .phi = kernel_phi,
+    .residual = kernel_residual,
+    .to_u8 = kernel_to_u8,
+};

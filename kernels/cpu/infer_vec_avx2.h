@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Vectors of inference: AVX2 with FMA, 8 floats. Included by one file, which is compiled for it. */
+#ifndef DRAE_KERNELS_CPU_INFER_VEC_AVX2_H
+#define DRAE_KERNELS_CPU_INFER_VEC_AVX2_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#define VL 8
+
+typedef __m256 vf;
+typedef int32_t vi __attribute__((vector_size(32)));
+typedef float vf_u __attribute__((vector_size(32), aligned(4), may_alias));
+
+/* Tiles for 16 registers, see infer_vec_avx512.h. */
+#define CO  4
+#define NV  3
+#define COT 2
+#define NVT 3
+#define NVO 6
+#define NP  3
+#define NVD 4
+
+static inline vf vf_fma(vf a, vf b, vf c) {
+    return _mm256_fmadd_ps(a, b, c);
+}
+
+static inline __attribute__((always_inline)) void vf_acc(vf *acc, vf a, vf b) {
+    __asm__("vfmadd231ps %2, %1, %0" : "+x"(*acc) : "x"(a), "x"(b));
+}
+
+static inline vf vf_max(vf a, vf b) {
+    return _mm256_max_ps(a, b);
+}
+
+static inline vf vf_min(vf a, vf b) {
+    return _mm256_min_ps(a, b);
+}
+
+static inline vf vf_set(float a) {
+    return _mm256_set1_ps(a);
+}
+
+static inline vf vf_load_even(const float *p) {
+    __m256 pairs = _mm256_shuffle_ps(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8), 0x88);
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(pairs), 0xd8));
+}
+
+static inline vf vf_zip_lo(vf a, vf b) {
+    return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x20);
+}
+
+static inline vf vf_zip_hi(vf a, vf b) {
+    return _mm256_permute2f128_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b), 0x31);
+}
+
+static inline vf vf_from_u8(const uint8_t *p) {
+    return _mm256_cvtepi32_ps(
+        _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+}
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Arithmetic of inference on the CPU, f32: one table of functions per instruction set, all with the
+ * contract below. Twins: kernels/ref/infer_*.c (double, textbook loops) and
+ * kernels/cpu/infer_<name>.c.
+ *
+ * Layout "planar": a tensor of c channels is c planes of h rows, each plane with one row of zeros
+ * above and below and each row followed by at least one zero, so that a 3x3 window never asks where
+ * the border is. A vector register holds neighbouring pixels of one channel, and weights are
+ * broadcast: that serves 8 channels as well as 128, a single output channel (the last layer), a
+ * single input channel (the first), and SSIM. Measured against channels-in-a-register (NHWC): at
+ * w = 8 half of a 512-bit register would stay empty.
+ *
+ *     stride = (w + 1) rounded up to 16         x = -1 is the zero behind the row above
+ *     plane  = (h + 2) * stride                 y = -1 and y = h are rows of zeros
+ *
+ * Numerics: every output element is one chain of multiply-adds in a fixed order (input channel,
+ * then row, then column of the window; then the channels of the projection; then the residual), so
+ * results depend on neither threads, batch nor tiles. avx512 and avx2 fuse multiply and add;
+ * portable rounds both, is compiled for the baseline, and gives the same bits on every IEEE
+ * machine: the reference of self-tests. Functions allocate nothing and run on the calling thread.
+ */
+#ifndef DRAE_KERNELS_INFER_H
+#define DRAE_KERNELS_INFER_H
+
+#include "kernels/ssim.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define DRAE__MAP_ROW_ALIGN 16 /* floats; one cache line */
+#define DRAE__MAP_SLACK     96 /* floats behind the last plane that vector loads may read */
+
+/* Geometry of planar maps of h x w pixels, for any number of channels. */
+typedef struct drae__map_geometry {
+    int h, w;
+    ptrdiff_t stride; /* floats from a row to the next */
+    ptrdiff_t plane;  /* floats from a channel to the next */
+} drae__map_geometry;
+
+static inline drae__map_geometry drae__map_geometry_of(int h, int w) {
+    ptrdiff_t stride = (w + DRAE__MAP_ROW_ALIGN) / DRAE__MAP_ROW_ALIGN * DRAE__MAP_ROW_ALIGN;
+    drae__map_geometry g = {.h = h, .w = w, .stride = stride, .plane = (h + 2) * stride};
+    return g;
+}
+
+/* Floats of a buffer for c channels, and where in it channel 0, row 0, column 0 lies (a multiple of
+ * 16 floats). The buffer must be zero before first use; kernels write pixels only. */
+static inline size_t drae__map_floats(const drae__map_geometry *g, int c) {
+    return (size_t)(DRAE__MAP_ROW_ALIGN + g->plane * c + DRAE__MAP_SLACK);
+}
+
+static inline size_t drae__map_origin(const drae__map_geometry *g) {
+    return (size_t)(DRAE__MAP_ROW_ALIGN + g->stride);
+}
+
+typedef enum drae__infer_conv_kind {
+    DRAE__INFER_CONV3 = 0,   /* 3x3, pad 1; wei [c_out,c_in,3,3] */
+    DRAE__INFER_CONV3S2 = 1, /* 3x3, pad 1, stride 2; wei [c_out,c_in,3,3] */
+    DRAE__INFER_CONVT4 = 2,  /* transposed 4x4, stride 2, pad 1; wei [c_in,c_out,4,4] */
+    DRAE__INFER_KINDS
+} drae__infer_conv_kind;
+
+/* The projection of a block's shortcut, summed by the same kernel:
+ *   with CONV3:  1x1 of stride 1 or 2 (the ratio of the maps); wei [c_out,c_in,1,1]
+ *   with CONVT4: transposed 2x2, stride 2, pad 0;              wei [c_in,c_out,2,2] */
+
+/*
+ * One convolution with everything that follows it:
+ *     v = conv(src) + projection(proj) + residual
+ *     raw = v;  act = leaky(scale[c] v + shift[c])
+ * proj.src, residual, raw and act may each be NULL (not there); at least one of raw and act is
+ * given. c_out is a multiple of 8. raw and residual may be the same buffer; no other may overlap.
+ */
+typedef struct drae__infer_conv {
+    drae__infer_conv_kind kind;
+    int c_in, c_out;
+    drae__map_geometry src_map, dst_map; /* dst_map also of residual, raw and act */
+    const float *src;                    /* pixel (0,0) of channel 0, as all below */
+    const float *wei;                    /* packed by pack_conv */
+    struct {
+        int c_in;
+        drae__map_geometry map;
+        const float *src;
+        const float *wei; /* packed by pack_proj */
+    } proj;
+    const float *residual;
+    const float *scale, *shift; /* [c_out] */
+    float slope;
+    float *raw;
+    float *act;
+} drae__infer_conv;
+
+/* Dense layers work on dense rows: features [n, elems] in C,H,W order, elems a multiple of 64.
+ * Latents are padded with zeros to a multiple of DRAE__INFER_LATENT_ALIGN. */
+#define DRAE__INFER_LATENT_ALIGN 64
+#define DRAE__INFER_DOWN_CHUNK   512 /* features of one partial sum, always: fixes the order */
+#define DRAE__INFER_UP_BLOCK     64  /* outputs of one unit of work */
+
+static inline size_t drae__infer_latent_padded(int latent) {
+    return ((size_t)latent + DRAE__INFER_LATENT_ALIGN - 1) / DRAE__INFER_LATENT_ALIGN *
+           DRAE__INFER_LATENT_ALIGN;
+}
+
+static inline size_t drae__infer_down_chunks(size_t elems) {
+    return (elems + DRAE__INFER_DOWN_CHUNK - 1) / DRAE__INFER_DOWN_CHUNK;
+}
+
+typedef struct drae__infer_kernels {
+    const char *name; /* "avx512", "avx2", "portable" */
+    int lanes;        /* pixels in a register */
+    int co_tile;      /* output channels of a tile of CONV3 and CONV3S2 */
+    int cot_tile;     /* and of CONVT4 */
+
+    /* dst = src / 255, from dense rows [h,w] to a map of one channel. */
+    void (*load_u8)(const uint8_t *src, const drae__map_geometry *map, float *dst);
+
+    void (*conv)(const drae__infer_conv *op);
+
+    /* The last layer: dst [h,w] dense = sigmoid(conv3x3(src) + bias), wei [c_in,3,3] unpacked. */
+    void (*out)(int c_in, const drae__map_geometry *map, const float *src, const float *wei,
+                float bias, float *dst);
+
+    /* partial[p, 0..latent_padded) = sum over features i in [begin, end) of src[p, i] wei[i, :],
+     * for n rows; wei packed by drae__infer_pack_down. */
+    void (*down)(size_t n, size_t elems, size_t latent_padded, size_t begin, size_t end,
+                 const float *src, const float *wei, float *partial);
+
+    /* dst[p, i] = leaky(scale[i] leaky(sum_j src[p, j] wei[j, i] + bias[i]) + shift[i]) for n rows
+     * and DRAE__INFER_UP_BLOCK outputs from begin; src [n, latent_padded], dst [n, elems]; wei
+     * packed by drae__infer_pack_up; latent terms are summed. */
+    void (*up)(size_t n, size_t elems, size_t latent, size_t latent_padded, size_t begin,
+               const float *src, const float *wei, const float *bias, const float *scale,
+               const float *shift, float slope, float *dst);
+
+    /* phi = mean of 1 - SSIM over the positions of the window, x and y of size x size pixels with
+     * rows of their own stride; see kernels/ssim.h for the definition. Summed as
+     *     1 - SSIM = ((mx - my)^2 (sxx + syy + C2) + (2 mx my + C1) s_dd) / ((mx^2 + my^2 + C1)
+     *                (sxx + syy + C2)),   s_dd = variance of x - y,
+     * terms that are never negative: no digits are lost where x and y agree. Moments are taken
+     * about the mean of a tile. scratch: DRAE__INFER_PHI_SCRATCH floats, 64-byte aligned. */
+    float (*phi)(drae__ssim_window window, int size, const float *x, ptrdiff_t x_stride,
+                 const float *y, ptrdiff_t y_stride, float *scratch);
+
+    /* dst [size,size] = |x - y|; *lo and *hi its least and greatest value. */
+    void (*residual)(int size, const float *x, ptrdiff_t x_stride, const float *y,
+                     ptrdiff_t y_stride, float *dst, float *lo, float *hi);
+
+    /* dst = round(255 clamp((src - lo) * scale, 0, 1)), halves up; 0 where that is not a number. */
+    void (*to_u8)(size_t n, const float *src, float lo, float scale, uint8_t *dst);
+} drae__infer_kernels;
+
+#define DRAE__INFER_PHI_SCRATCH 16384
+
+/* Packed weights, layout "tiles of output channels": for each tile of co_tile (cot_tile) channels,
+ * for each input channel, the taps in the order in which the kernel meets them, and for each tap
+ * one float per channel of the tile. Sizes in floats equal the model's. */
+void drae__infer_pack_conv(const drae__infer_kernels *kernels, drae__infer_conv_kind kind, int c_in,
+                           int c_out, const float *wei, float *dst);
+void drae__infer_pack_proj(const drae__infer_kernels *kernels, drae__infer_conv_kind kind, int c_in,
+                           int c_out, const float *wei, float *dst);
+/* [latent,elems] -> [elems,latent_padded] and [elems,latent] -> per block of DRAE__INFER_UP_BLOCK
+ * outputs [latent,64]. */
+void drae__infer_pack_down(size_t latent, size_t elems, const float *wei, float *dst);
+void drae__infer_pack_up(size_t latent, size_t elems, const float *wei, float *dst);
+
+/* All tables, best first, portable last; *n how many. */
+const drae__infer_kernels *const *drae__infer_kernels_list(size_t *n);
+
+/* Whether this processor and operating system run the table. */
+bool drae__infer_kernels_supported(const drae__infer_kernels *kernels);
+
+/* The table of that name, or the best supported one for "auto"; NULL when there is none. Says
+ * nothing about support of a named one. */
+const drae__infer_kernels *drae__infer_kernels_find(const char *name);
+
+/* ---- ref: the same operations in double on dense NCHW arrays, for tests ----
+ * src [c_in,h,w], dst [c_out,h_out,w_out]; weights in the model's layout; scale NULL: no act. */
+typedef struct drae__ref_infer_op {
+    drae__infer_conv_kind kind;
+    int c_in, c_out, h_in, w_in;
+    const double *src, *wei;
+    struct {
+        int c_in, stride; /* of the projection: 1, or 2 for either kind of stride 2 */
+        const double *src, *wei;
+    } proj;
+    const double *residual, *scale, *shift;
+    double slope;
+    double *raw, *act;
+} drae__ref_infer_op;
+
+void drae__ref_infer_conv(const drae__ref_infer_op *op);
+
+/* As the members out, down + up and phi of the table; dense NCHW. */
+void drae__ref_infer_out(int c_in, int h, int w, const double *src, const double *wei, double bias,
+                         double *dst);
+double drae__ref_infer_phi(drae__ssim_window window, int size, const double *x, const double *y);
+
+#endif
