@@ -4,7 +4,7 @@
  * columns is held until the end. Chunks are written in the order of the patches whatever the size
  * of the batches, so that the same patches give the same bytes.
  */
-#include "io/dataset.h"
+#include "io/dataset_private.h"
 
 #include "base/size.h"
 #include "io/h5_out.h"
@@ -12,25 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define SIZE_LO 16
-#define SIZE_HI 4096
-#define FORMAT  1
-
-static const struct {
-    const char *path;
-    bool is_byte;
-} columns[] = {
-#define BYTE_u8            true
-#define BYTE_i32           false
-#define COLUMN(name, type) {"/" #name, BYTE_##type},
-    DRAE__RECORD_COLUMNS(COLUMN)
-#undef COLUMN
-};
-#define COLUMNS (sizeof columns / sizeof *columns)
-
-/* The record's fields are the columns in order, all int32_t. */
-_Static_assert(sizeof(drae__record) == COLUMNS * sizeof(int32_t), "record.h has padding");
 
 struct drae__dataset_writer {
     drae__h5_out out;
@@ -64,7 +45,7 @@ static hid_t create_stack(drae__dataset_writer *w, const char *path, int deflate
 }
 
 static bool write_head(drae__dataset_writer *w, const drae__dataset_format *format) {
-    const int32_t number = FORMAT;
+    const int32_t number = DRAE__DATASET_FORMAT;
     const char *const kind = "patches";
     bool good = drae__h5_out_attribute(&w->out, "/", "format", H5T_STD_I32LE, H5T_NATIVE_INT32, 1,
                                        &number) >= 0 &&
@@ -87,8 +68,8 @@ static bool write_head(drae__dataset_writer *w, const drae__dataset_format *form
 
 drae_status drae__dataset_create(const char *path, const drae__dataset_format *format,
                                  drae__dataset_writer **writer, drae__err *err) {
-    if (format->size < SIZE_LO || format->size > SIZE_HI || format->deflate < 0 ||
-        format->deflate > 9 || format->columns >> COLUMNS != 0) {
+    if (format->size < DRAE__DATASET_SIZE_LO || format->size > DRAE__DATASET_SIZE_HI ||
+        format->deflate < 0 || format->deflate > 9 || format->columns >> DRAE__COLUMNS != 0) {
         return drae__fail(err, DRAE_ERROR_ARGUMENT,
                           "%s: patches of %d pixels with deflate %d and columns %#x cannot be "
                           "written",
@@ -137,11 +118,11 @@ static drae_status keep_records(drae__dataset_writer *w, size_t n, const drae__r
     }
     for (size_t i = 0; i < n; i++) {
         const int32_t *fields = (const int32_t *)(const void *)&records[i];
-        for (size_t k = 0; k < COLUMNS; k++) {
-            if ((w->columns >> k & 1u) != 0 && columns[k].is_byte &&
+        for (size_t k = 0; k < DRAE__COLUMNS; k++) {
+            if ((w->columns >> k & 1u) != 0 && drae__columns[k].is_byte &&
                 (fields[k] < 0 || fields[k] > UINT8_MAX)) {
                 return drae__fail(err, DRAE_ERROR_ARGUMENT, "%s: patch %zu: %s %d is not in 0..255",
-                                  w->out.path, w->count + i, columns[k].path + 1, fields[k]);
+                                  w->out.path, w->count + i, drae__columns[k].path + 1, fields[k]);
             }
         }
     }
@@ -222,20 +203,20 @@ static drae_status write_columns(drae__dataset_writer *w, drae__err *err) {
     }
     drae_status status = DRAE_OK;
     const hsize_t dims = w->count;
-    for (size_t k = 0; k < COLUMNS && status == DRAE_OK; k++) {
+    for (size_t k = 0; k < DRAE__COLUMNS && status == DRAE_OK; k++) {
         if ((w->columns >> k & 1u) == 0) {
             continue;
         }
         for (size_t i = 0; i < w->count; i++) {
             values[i] = ((const int32_t *)(const void *)&w->records[i])[k];
         }
-        hid_t type = columns[k].is_byte ? H5T_STD_U8LE : H5T_STD_I32LE;
-        if (drae__h5_out_array(&w->out, columns[k].path, type, H5T_NATIVE_INT32, 1, &dims, values,
-                               0) < 0 ||
-            (strcmp(columns[k].path, "/product") == 0 &&
+        hid_t type = drae__columns[k].is_byte ? H5T_STD_U8LE : H5T_STD_I32LE;
+        if (drae__h5_out_array(&w->out, drae__columns[k].path, type, H5T_NATIVE_INT32, 1, &dims,
+                               values, 0) < 0 ||
+            (strcmp(drae__columns[k].path, "/product") == 0 &&
              H5Lcreate_hard(w->out.file, "/product", w->out.file, "/strip", H5P_DEFAULT,
                             H5P_DEFAULT) < 0)) {
-            status = drae__h5_out_failed(&w->out, columns[k].path, err);
+            status = drae__h5_out_failed(&w->out, drae__columns[k].path, err);
         }
     }
     free(values);
