@@ -17,7 +17,7 @@
 
 #define MAGIC         0x65617264u /* "drae" */
 #define SINK_BYTES    ((size_t)1 << 16)
-#define CPU_SECONDS   ((uint64_t)10)
+#define CPU_SECONDS   ((uint64_t)4)
 #define CPU_BYTES_A_S ((uint64_t)10 << 20) /* one more second for so many bytes of the file */
 #define MEMORY_BYTES  ((uint64_t)2 << 30)  /* allowed on top of what the process has, */
 #define MEMORY_FACTOR 4u                   /* and so many times the file */
