@@ -39,7 +39,7 @@ void drae__bn_act_backward(const drae__pass *pass, size_t m, size_t c, const dra
                            const drae__bn_stats *stats, const float *src, const float *ddst,
                            const float *add, float *dsrc);
 
-/* acts->x -> dst [n,h_out,h_out,c_out]. Uses work->t. */
+/* acts->x -> dst [n,h_out,h_out,c_out]. Uses work->t and work->d. */
 drae_status drae__block_forward(const drae__pass *pass, const drae__block *block,
                                 const drae__block_convs *convs, const drae__block_at *at,
                                 const drae__block_acts *acts, float *dst);
