@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one file that knows which backends are built in. */
+#include "engine/backend.h"
+
+const drae__backend *drae__backend_find(drae_device device) {
+    return device == DRAE_DEVICE_CPU ? &drae__backend_cpu : NULL;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a backend of the engine is: a table of functions. One that is not built in, or whose device
+ * is absent, is refused by name (ERROR_DEVICE); there is no fallback from one to another. Backends
+ * are interchangeable: same inputs, same contract, scores within the bound of the engine file.
+ */
+#ifndef DRAE_ENGINE_BACKEND_H
+#define DRAE_ENGINE_BACKEND_H
+
+#include "engine/file.h"
+#include "engine/plan.h"
+
+/* One inference, checked by the session: n <= batch, every pointer valid or NULL where optional. */
+typedef struct drae__infer_request {
+    size_t n;
+    const uint8_t *patches; /* [n,size,size] */
+    const float *anchors;   /* [n] of each patch's region; used with heat_fixed only */
+    float *scores;          /* [n], always there */
+    uint8_t *heat;          /* the outputs of drae/engine.h, each may be NULL */
+    uint8_t *heat_fixed;
+    float *residual;
+    float *recon;
+    double *op_seconds; /* [n_ops + 2] sums over threads: operations, then image in, score and maps
+                           out; NULL: not timed */
+} drae__infer_request;
+
+typedef struct drae__backend {
+    drae_device device;
+    const char *name;
+
+    /* Packs weights for the device; data and plan are borrowed for the call only where not said
+     * otherwise: *state keeps a pointer to plan. kernels: DRAE_OPTION_KERNELS. */
+    drae_status (*create)(const drae__engine_data *data, const drae__plan *plan,
+                          const char *kernels, void **state, drae__err *err);
+    void (*destroy)(void *state);
+
+    /* Name of the kernels in use, static. */
+    const char *(*kernels)(const void *state);
+
+    /* The plan as text, as drae__plan_print. */
+    size_t (*print)(const void *state, char *text, size_t n_bytes);
+
+    /* Everything that inference needs, for one caller at a time; threads >= 1. */
+    drae_status (*session_create)(const void *state, int threads, size_t batch, void **session,
+                                  drae__err *err);
+    void (*session_destroy)(void *session);
+
+    /* Allocates nothing. */
+    drae_status (*infer)(void *session, const drae__infer_request *request, drae__err *err);
+} drae__backend;
+
+/* The backend of a device, or NULL where it is not built in. */
+const drae__backend *drae__backend_find(drae_device device);
+
+extern const drae__backend drae__backend_cpu;
+
+#endif

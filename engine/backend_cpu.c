@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The CPU backend: f32 on kernels/infer.h, OpenMP over patches.
+ *
+ *     all threads   encoder, a patch a thread at a time      -> features [n, elems]
+ *     all threads   down, a chunk of features at a time      -> partial sums [chunk, n, latent]
+ *     one thread    partial sums in order, bias, activation  -> latents [n, latent_padded]
+ *     all threads   up, a block of outputs at a time         -> features again
+ *     all threads   decoder, score and maps, a patch a thread at a time
+ *
+ * A thread owns the buffers of one patch in flight; the dense layers run over the whole batch so
+ * that their weights are read once. Which thread takes which patch changes from run to run, results
+ * do not: nothing is summed across patches or threads but the chunks, and those in order.
+ */
+#include "engine/backend.h"
+
+#include "base/size.h"
+#include "engine/weights_cpu.h"
+
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct cpu_state {
+    const drae__plan *plan;
+    const drae__infer_kernels *kernels;
+    drae__ssim_window window;
+    drae__cpu_weights weights;
+} cpu_state;
+
+/* Buffers of one thread. */
+typedef struct worker {
+    drae__arena arena;
+    float *workspace; /* the plan's slots */
+    float *recon;     /* [size,size] */
+    float *residual;  /* [size,size] */
+    float *scratch;   /* of phi */
+    double *op_seconds;
+} worker;
+
+typedef struct cpu_session {
+    const cpu_state *state;
+    int threads;
+    size_t batch;
+    size_t chunks;
+    drae__arena arena;
+    float *features; /* [batch, elems] */
+    float *partial;  /* [chunks, batch, latent_padded] */
+    float *latents;  /* [batch, latent_padded] */
+    worker *workers; /* [threads] */
+} cpu_session;
+
+/* ---- weights ----------------------------------------------------------------------------------
+ */
+
+static void cpu_destroy(void *state) {
+    cpu_state *s = state;
+    if (s != NULL) {
+        drae__cpu_weights_destroy(&s->weights);
+        free(s);
+    }
+}
+
+static drae_status cpu_create(const drae__engine_data *data, const drae__plan *plan,
+                              const char *kernels, void **state, drae__err *err) {
+    const drae__infer_kernels *table = drae__infer_kernels_find(kernels);
+    if (table == NULL || !drae__infer_kernels_supported(table)) {
+        return drae__fail(err, DRAE_ERROR_DEVICE,
+                          "this processor does not run the \"%s\" kernels: use \"auto\"", kernels);
+    }
+    cpu_state *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the engine");
+    }
+    s->plan = plan;
+    s->kernels = table;
+    s->window = data->ssim_window;
+    drae_status status = drae__cpu_weights_create(plan, table, data->weights, &s->weights, err);
+    if (status != DRAE_OK) {
+        cpu_destroy(s);
+        return status;
+    }
+    *state = s;
+    return DRAE_OK;
+}
+
+static const char *cpu_kernels(const void *state) {
+    return ((const cpu_state *)state)->kernels->name;
+}
+
+static size_t cpu_print(const void *state, char *text, size_t n_bytes) {
+    const cpu_state *s = state;
+    return drae__plan_print(s->plan, s->kernels, text, n_bytes);
+}
+
+/* ---- buffers ----------------------------------------------------------------------------------
+ */
+
+static bool worker_book(const cpu_state *s, size_t *total) {
+    size_t pixels = (size_t)s->plan->arch.size * (size_t)s->plan->arch.size;
+    *total = 0;
+    return drae__arena_book(total, s->plan->workspace_floats * sizeof(float)) &&
+           drae__arena_book(total, pixels * sizeof(float)) &&
+           drae__arena_book(total, pixels * sizeof(float)) &&
+           drae__arena_book(total, DRAE__INFER_PHI_SCRATCH * sizeof(float)) &&
+           drae__arena_book(total, (DRAE__PLAN_OPS + 2) * sizeof(double));
+}
+
+/* Called by the thread that will use the buffers: the pages that it zeroes lie near it. */
+static bool worker_create(const cpu_state *s, worker *w) {
+    size_t total, pixels = (size_t)s->plan->arch.size * (size_t)s->plan->arch.size;
+    if (!worker_book(s, &total) || !drae__arena_create(&w->arena, total)) {
+        return false;
+    }
+    w->workspace = drae__arena_take(&w->arena, s->plan->workspace_floats * sizeof(float));
+    w->recon = drae__arena_take(&w->arena, pixels * sizeof(float));
+    w->residual = drae__arena_take(&w->arena, pixels * sizeof(float));
+    w->scratch = drae__arena_take(&w->arena, DRAE__INFER_PHI_SCRATCH * sizeof(float));
+    w->op_seconds = drae__arena_take(&w->arena, (DRAE__PLAN_OPS + 2) * sizeof(double));
+    return true;
+}
+
+static void cpu_session_destroy(void *session) {
+    cpu_session *c = session;
+    if (c == NULL) {
+        return;
+    }
+    for (int t = 0; c->workers != NULL && t < c->threads; t++) {
+        drae__arena_destroy(&c->workers[t].arena);
+    }
+    free(c->workers);
+    drae__arena_destroy(&c->arena);
+    free(c);
+}
+
+static bool take_batch_buffers(cpu_session *c) {
+    const cpu_state *s = c->state;
+    size_t elems, latents, partials, total = 0, padded = s->weights.latent_padded;
+    if (!drae__size_mul(c->batch, s->plan->elems * sizeof(float), &elems) ||
+        !drae__size_mul(c->batch, padded * sizeof(float), &latents) ||
+        !drae__size_mul(latents, c->chunks, &partials) || !drae__arena_book(&total, elems) ||
+        !drae__arena_book(&total, latents) || !drae__arena_book(&total, partials) ||
+        !drae__arena_create(&c->arena, total)) {
+        return false;
+    }
+    c->features = drae__arena_take(&c->arena, elems);
+    c->latents = drae__arena_take(&c->arena, latents);
+    c->partial = drae__arena_take(&c->arena, partials);
+    return true;
+}
+
+static drae_status cpu_session_create(const void *state, int threads, size_t batch, void **session,
+                                      drae__err *err) {
+    cpu_session *c = calloc(1, sizeof *c);
+    bool good = c != NULL;
+    if (good) {
+        c->state = state;
+        c->threads = threads;
+        c->batch = batch;
+        c->chunks = drae__infer_down_chunks(c->state->plan->elems);
+        c->workers = calloc((size_t)threads, sizeof *c->workers);
+        good = c->workers != NULL && take_batch_buffers(c);
+    }
+    if (good) {
+        int failed = 0;
+#pragma omp parallel num_threads(threads) reduction(+ : failed)
+        failed += !worker_create(c->state, &c->workers[omp_get_thread_num()]);
+        /* The system may grant fewer threads than asked for: theirs are made here. */
+        for (int t = 0; t < threads; t++) {
+            if (failed == 0 && c->workers[t].arena.base == NULL) {
+                failed += !worker_create(c->state, &c->workers[t]);
+            }
+        }
+        good = failed == 0;
+    }
+    if (!good) {
+        cpu_session_destroy(c);
+        return drae__fail(err, DRAE_ERROR_MEMORY,
+                          "no memory for a session of %d threads and %zu patches", threads, batch);
+    }
+    *session = c;
+    return DRAE_OK;
+}
+
+/* ---- inference --------------------------------------------------------------------------------
+ */
+
+static double now_s(void) {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Adds the time since *since to slot i of the thread's table and moves *since on, where timed. */
+static void lap(worker *w, bool timed, int i, double *since) {
+    if (timed) {
+        double t = now_s();
+        w->op_seconds[i] += t - *since;
+        *since = t;
+    }
+}
+
+static float *tensor(const cpu_session *c, const worker *w, int t) {
+    return t == DRAE__NO_TENSOR ? NULL : w->workspace + drae__plan_origin(c->state->plan, t);
+}
+
+static void run_conv(const cpu_session *c, const worker *w, int i) {
+    const drae__plan *plan = c->state->plan;
+    const drae__plan_op *op = &plan->ops[i];
+    const drae__cpu_op_weights *wei = &c->state->weights.ops[i];
+    drae__infer_conv conv = {
+        .kind = op->conv_kind,
+        .c_in = op->c_in,
+        .c_out = op->c_out,
+        .src_map = plan->map[plan->tensors[op->src].level],
+        .dst_map = plan->map[plan->tensors[op->act].level],
+        .src = tensor(c, w, op->src),
+        .wei = wei->wei,
+        .residual = tensor(c, w, op->residual),
+        .scale = wei->scale,
+        .shift = wei->shift,
+        .slope = plan->arch.slope,
+        .raw = tensor(c, w, op->raw),
+        .act = tensor(c, w, op->act),
+    };
+    if (op->proj != DRAE__NO_TENSOR) {
+        conv.proj.c_in = op->proj_c_in;
+        conv.proj.map = plan->map[plan->tensors[op->proj].level];
+        conv.proj.src = tensor(c, w, op->proj);
+        conv.proj.wei = wei->proj;
+    }
+    c->state->kernels->conv(&conv);
+}
+
+/* Between the last or first map and the dense rows [channels * side * side]. */
+static void move_features(const drae__plan *plan, float *map, float *rows, bool gather) {
+    const drae__map_geometry *g = &plan->map[DRAE__LEVELS - 1];
+    size_t n_bytes = (size_t)g->w * sizeof(float);
+    int channels = plan->tensors[plan->features].channels;
+    for (int ch = 0; ch < channels; ch++) {
+        for (int y = 0; y < g->h; y++) {
+            float *row = map + ch * g->plane + y * g->stride;
+            memcpy(gather ? rows : row, gather ? row : rows, n_bytes);
+            rows += g->w;
+        }
+    }
+}
+
+static void encode(const cpu_session *c, worker *w, const drae__infer_request *r, size_t p) {
+    const drae__plan *plan = c->state->plan;
+    size_t pixels = (size_t)plan->arch.size * (size_t)plan->arch.size;
+    bool timed = r->op_seconds != NULL;
+    double since = timed ? now_s() : 0.0;
+    c->state->kernels->load_u8(r->patches + p * pixels, &plan->map[0], tensor(c, w, plan->image));
+    lap(w, timed, plan->n_ops, &since);
+    for (int i = 0; i < plan->n_encoder_ops; i++) {
+        run_conv(c, w, i);
+        lap(w, timed, i, &since);
+    }
+    move_features(plan, tensor(c, w, plan->features), c->features + p * plan->elems, true);
+    lap(w, timed, plan->n_ops, &since);
+}
+
+static void down_chunk(const cpu_session *c, worker *w, const drae__infer_request *r, size_t k) {
+    const drae__plan *plan = c->state->plan;
+    size_t padded = c->state->weights.latent_padded;
+    size_t begin = k * DRAE__INFER_DOWN_CHUNK, end = begin + DRAE__INFER_DOWN_CHUNK;
+    bool timed = r->op_seconds != NULL;
+    double since = timed ? now_s() : 0.0;
+    c->state->kernels->down(r->n, plan->elems, padded, begin, end < plan->elems ? end : plan->elems,
+                            c->features, c->state->weights.ops[plan->n_encoder_ops].wei,
+                            c->partial + k * c->batch * padded);
+    lap(w, timed, plan->n_encoder_ops, &since);
+}
+
+/* latent = leaky(sum of the chunks in order + bias) */
+static void finish_latents(const cpu_session *c, size_t n) {
+    const drae__plan *plan = c->state->plan;
+    size_t padded = c->state->weights.latent_padded;
+    const float *bias = c->state->weights.ops[plan->n_encoder_ops].bias;
+    for (size_t p = 0; p < n; p++) {
+        for (size_t j = 0; j < padded; j++) {
+            float sum = 0.0f;
+            for (size_t k = 0; k < c->chunks; k++) {
+                sum += c->partial[(k * c->batch + p) * padded + j];
+            }
+            sum += bias[j];
+            c->latents[p * padded + j] = sum > 0.0f ? sum : plan->arch.slope * sum;
+        }
+    }
+}
+
+static void up_block(const cpu_session *c, worker *w, const drae__infer_request *r, size_t k) {
+    const drae__plan *plan = c->state->plan;
+    int i = plan->n_encoder_ops + 1;
+    const drae__cpu_op_weights *wei = &c->state->weights.ops[i];
+    bool timed = r->op_seconds != NULL;
+    double since = timed ? now_s() : 0.0;
+    c->state->kernels->up(r->n, plan->elems, (size_t)plan->arch.latent,
+                          c->state->weights.latent_padded, k * DRAE__INFER_UP_BLOCK, c->latents,
+                          wei->wei, wei->bias, wei->scale, wei->shift, plan->arch.slope,
+                          c->features);
+    lap(w, timed, i, &since);
+}
+
+/* Residual and the maps that were asked for. */
+static void make_maps(const cpu_session *c, const worker *w, const drae__infer_request *r, size_t p,
+                      const float *recon) {
+    const drae__infer_kernels *kernels = c->state->kernels;
+    const drae__map_geometry *g = &c->state->plan->map[0];
+    size_t pixels = (size_t)g->w * (size_t)g->w;
+    if (r->residual == NULL && r->heat == NULL && r->heat_fixed == NULL) {
+        return;
+    }
+    float *residual = r->residual != NULL ? r->residual + p * pixels : w->residual;
+    float lo, hi;
+    kernels->residual(g->w, tensor(c, w, c->state->plan->image), g->stride, recon, g->w, residual,
+                      &lo, &hi);
+    if (r->heat != NULL) {
+        kernels->to_u8(pixels, residual, lo, hi > lo ? 1.0f / (hi - lo) : 0.0f,
+                       r->heat + p * pixels);
+    }
+    if (r->heat_fixed != NULL) {
+        kernels->to_u8(pixels, residual, 0.0f, 1.0f / r->anchors[p], r->heat_fixed + p * pixels);
+    }
+}
+
+static void decode(const cpu_session *c, worker *w, const drae__infer_request *r, size_t p) {
+    const drae__plan *plan = c->state->plan;
+    const drae__map_geometry *g = &plan->map[0];
+    size_t pixels = (size_t)plan->arch.size * (size_t)plan->arch.size;
+    float *recon = r->recon != NULL ? r->recon + p * pixels : w->recon;
+    int last = plan->n_ops - 1;
+    bool timed = r->op_seconds != NULL;
+    double since = timed ? now_s() : 0.0;
+    move_features(plan, tensor(c, w, plan->first), c->features + p * plan->elems, false);
+    lap(w, timed, plan->n_ops, &since);
+    for (int i = plan->n_encoder_ops + 2; i < last; i++) {
+        run_conv(c, w, i);
+        lap(w, timed, i, &since);
+    }
+    c->state->kernels->out(plan->arch.width, g, tensor(c, w, plan->ops[last].src),
+                           c->state->weights.ops[last].wei, c->state->weights.ops[last].bias[0],
+                           recon);
+    lap(w, timed, last, &since);
+    float *image = tensor(c, w, plan->image);
+    c->state->kernels->load_u8(r->patches + p * pixels, g, image);
+    r->scores[p] = c->state->kernels->phi(c->state->window, plan->arch.size, image, g->stride,
+                                          recon, g->w, w->scratch);
+    make_maps(c, w, r, p, recon);
+    lap(w, timed, plan->n_ops + 1, &since);
+}
+
+static void run_batch(cpu_session *c, const drae__infer_request *r) {
+    const drae__plan *plan = c->state->plan;
+    worker *w = &c->workers[omp_get_thread_num()];
+    if (r->op_seconds != NULL) {
+        memset(w->op_seconds, 0, (DRAE__PLAN_OPS + 2) * sizeof(double));
+    }
+#pragma omp for schedule(dynamic, 1)
+    for (size_t p = 0; p < r->n; p++) {
+        encode(c, w, r, p);
+    }
+#pragma omp for schedule(static)
+    for (size_t k = 0; k < c->chunks; k++) {
+        down_chunk(c, w, r, k);
+    }
+#pragma omp single
+    finish_latents(c, r->n);
+#pragma omp for schedule(static)
+    for (size_t k = 0; k < plan->elems / DRAE__INFER_UP_BLOCK; k++) {
+        up_block(c, w, r, k);
+    }
+#pragma omp for schedule(dynamic, 1)
+    for (size_t p = 0; p < r->n; p++) {
+        decode(c, w, r, p);
+    }
+}
+
+static drae_status cpu_infer(void *session, const drae__infer_request *request, drae__err *err) {
+    (void)err;
+    cpu_session *c = session;
+    if (c->threads == 1) {
+        run_batch(c, request); /* no team: the worksharing loops run on the caller */
+    } else {
+#pragma omp parallel num_threads(c->threads)
+        run_batch(c, request);
+    }
+    for (int i = 0; request->op_seconds != NULL && i < c->state->plan->n_ops + 2; i++) {
+        request->op_seconds[i] = 0.0;
+        for (int t = 0; t < c->threads; t++) {
+            request->op_seconds[i] += c->workers[t].op_seconds[i];
+        }
+    }
+    return DRAE_OK;
+}
+
+const drae__backend drae__backend_cpu = {
+    .device = DRAE_DEVICE_CPU,
+    .name = "cpu",
+    .create = cpu_create,
+    .destroy = cpu_destroy,
+    .kernels = cpu_kernels,
+    .print = cpu_print,
+    .session_create = cpu_session_create,
+    .session_destroy = cpu_session_destroy,
+    .infer = cpu_infer,
+};

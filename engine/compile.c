@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/compile.h"
+
+#include "drae/version.h"
+#include "engine/engine.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static drae_status check_options(const drae__model *model, const drae__compile_options *options,
+                                 drae__err *err) {
+    if (model->data[DRAE__NET_GENERATOR] == NULL) {
+        return drae__fail(err, DRAE_ERROR_ARGUMENT, "the model holds no generator");
+    }
+    if (options->batch < 1 || options->batch > DRAE__ENGINE_BATCH_MAX) {
+        return drae__fail(err, DRAE_ERROR_ARGUMENT, "batch is %d, must be 1..%d", options->batch,
+                          DRAE__ENGINE_BATCH_MAX);
+    }
+    if (options->n_patches > DRAE__ENGINE_TESTS_MAX) {
+        return drae__fail(err, DRAE_ERROR_ARGUMENT, "%zu self-test patches, at most %d",
+                          options->n_patches, DRAE__ENGINE_TESTS_MAX);
+    }
+    if (strcmp(options->precision, "f32") != 0) {
+        return drae__fail(err, DRAE_ERROR_UNSUPPORTED,
+                          "precision %s is not available on device cpu in this version: use f32",
+                          options->precision);
+    }
+    if (drae__backend_find(options->device) == NULL) {
+        return drae__fail(err, DRAE_ERROR_DEVICE,
+                          "device %s is not built into this version: use --device cpu",
+                          options->device == DRAE_DEVICE_CUDA ? "cuda" : "unknown");
+    }
+    return drae__model_check(model, err);
+}
+
+/* Scores of the self-test patches by the named kernels. */
+static drae_status score(const drae__engine_data *data, const drae__plan *plan,
+                         const drae__backend *backend, const char *kernels, float *scores,
+                         drae__compile_report *report, drae__err *err) {
+    void *state = NULL;
+    drae_status status = DRAE_OK;
+    int threads = drae__engine_processors();
+    threads = threads < data->n_tests ? threads : data->n_tests;
+    DRAE__TRY(backend->create(data, plan, kernels, &state, err));
+    DRAE__TRY(drae__engine_score(backend, state, threads, (size_t)data->n_tests, data->test_patches,
+                                 scores, err));
+    (void)snprintf(report->kernels, sizeof report->kernels, "%s", backend->kernels(state));
+done:
+    backend->destroy(state);
+    return status;
+}
+
+/* The gate: what the device at hand makes of the patches against the portable arithmetic. */
+static drae_status compare(const drae__engine_data *data, const float *scores,
+                           drae__compile_report *report, drae__err *err) {
+    report->n_tests = data->n_tests;
+    report->bound = (double)data->test_bound;
+    report->error_max = 0.0;
+    report->score_min = INFINITY;
+    report->score_max = -INFINITY;
+    for (int i = 0; i < data->n_tests; i++) {
+        double recorded = (double)data->test_scores[i];
+        double error = fabs((double)scores[i] - recorded);
+        if (!isfinite(recorded)) {
+            return drae__fail(err, DRAE_ERROR_NOT_FINITE,
+                              "the score of self-test patch %d is not a number: these weights "
+                              "cannot be used",
+                              i);
+        }
+        report->score_min = fmin(report->score_min, recorded);
+        report->score_max = fmax(report->score_max, recorded);
+        report->error_max = error > report->error_max || isnan(error) ? error : report->error_max;
+    }
+    if (!(report->error_max <= report->bound)) {
+        return drae__fail(err, DRAE_ERROR_PARITY,
+                          "scores with %s kernels are off by %.3g, the bound is %.3g",
+                          report->kernels, report->error_max, report->bound);
+    }
+    return DRAE_OK;
+}
+
+static void describe(const drae__model *model, const drae__compile_options *options,
+                     drae__engine_data *data) {
+    data->arch = model->arch;
+    data->ssim_window = model->ssim_window;
+    data->device = options->device;
+    data->batch = options->batch;
+    data->calibration = model->calibration;
+    data->provenance = model->provenance;
+    data->weights = model->data[DRAE__NET_GENERATOR];
+    data->n_weights = model->params[DRAE__NET_GENERATOR].total;
+    data->test_bound = DRAE__SCORE_BOUND_F32;
+    data->verified = true;
+    (void)snprintf(data->compiler, sizeof data->compiler, "drae %d.%d.%d", DRAE_VERSION_MAJOR,
+                   DRAE_VERSION_MINOR, DRAE_VERSION_PATCH);
+}
+
+drae_status drae__compile(const drae__model *model, const drae__compile_options *options,
+                          uint8_t **bytes, size_t *n_bytes, drae__compile_report *report,
+                          drae__err *err) {
+    drae_status status = DRAE_OK;
+    drae__compile_report found;
+    drae__engine_data data;
+    float recorded[DRAE__ENGINE_TESTS_MAX], scores[DRAE__ENGINE_TESTS_MAX];
+    uint8_t *built_in = NULL;
+    drae__plan *plan = malloc(sizeof *plan);
+    if (plan == NULL) {
+        return drae__fail(err, DRAE_ERROR_MEMORY, "no memory to compile");
+    }
+    memset(&data, 0, sizeof data);
+    memset(&found, 0, sizeof found);
+    DRAE__TRY(check_options(model, options, err));
+    describe(model, options, &data);
+    data.test_scores = recorded;
+    data.test_patches = options->patches;
+    data.n_tests = (int)options->n_patches;
+    if (options->patches == NULL || options->n_patches == 0) {
+        size_t size = (size_t)model->arch.size;
+        built_in = malloc(DRAE__COMPILE_TESTS_BUILT_IN * size * size);
+        if (built_in == NULL) {
+            status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for self-test patches");
+            goto done;
+        }
+        drae__compile_patches(model->arch.size, DRAE__COMPILE_TESTS_BUILT_IN, built_in);
+        data.test_patches = built_in;
+        data.n_tests = DRAE__COMPILE_TESTS_BUILT_IN;
+    }
+    DRAE__TRY(drae__plan_create(&model->arch, &model->params[DRAE__NET_GENERATOR], plan, err));
+    DRAE__TRY(score(&data, plan, &drae__backend_cpu, "portable", recorded, &found, err));
+    DRAE__TRY(score(&data, plan, drae__backend_find(options->device), "auto", scores, &found, err));
+    DRAE__TRY(compare(&data, scores, &found, err));
+    DRAE__TRY(drae__engine_file_encode(&data, bytes, n_bytes, err));
+    *report = found;
+done:
+    free(built_in);
+    free(plan);
+    return status;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The engine file, format 1 (docs/engine-file.md has the table of bytes): a header, sections at
+ * multiples of 256 bytes in one fixed order with zeros between, and at the end the SHA-256 of every
+ * byte before it. All numbers are little endian. There is exactly one file for given contents, and
+ * reading accepts nothing else: offsets and sizes must be the ones that writing would have chosen.
+ */
+#ifndef DRAE_ENGINE_FILE_H
+#define DRAE_ENGINE_FILE_H
+
+#include "drae/engine.h"
+#include "model/model.h"
+
+#define DRAE__ENGINE_FORMAT    1
+#define DRAE__ENGINE_BATCH_MAX 4096
+#define DRAE__ENGINE_TESTS_MAX 64
+
+/* What an engine file holds. weights, test_patches and test_scores are borrowed: from the model
+ * when writing, from the file's bytes after reading. */
+typedef struct drae__engine_data {
+    drae__arch arch;
+    drae__ssim_window ssim_window;
+    drae_device device; /* compiled for */
+    int batch;
+    bool verified; /* the error gate ran on that device */
+    drae__calibration calibration;
+    drae__provenance provenance;
+    char compiler[32];
+    const float *weights; /* the generator, n_weights floats in the order of model/params.h */
+    size_t n_weights;
+    int n_tests;
+    const uint8_t *test_patches; /* [n_tests,size,size] */
+    const float *test_scores;    /* [n_tests] */
+    float test_bound;            /* largest difference of a score that a device may show */
+} drae__engine_data;
+
+/* Writes data into a fresh block (free() it). Same data, same bytes. */
+drae_status drae__engine_file_encode(const drae__engine_data *data, uint8_t **bytes,
+                                     size_t *n_bytes, drae__err *err);
+
+/*
+ * Reads a file in memory (bytes aligned to 4): checks everything, then fills data, whose pointers
+ * lead into bytes. digest (may be NULL) receives the SHA-256 of the whole file. ERROR_FILE with a
+ * line that says what is wrong; never reads outside bytes.
+ */
+drae_status drae__engine_file_decode(const uint8_t *bytes, size_t n_bytes, drae__engine_data *data,
+                                     uint8_t digest[32], drae__err *err);
+
+/* A file in memory, mapped where the system can. */
+typedef struct drae__engine_bytes {
+    uint8_t *bytes;
+    size_t n_bytes;
+    bool mapped;
+} drae__engine_bytes;
+
+/* ERROR_FILE when absent, not a regular file or empty. release is safe on a zeroed struct. */
+drae_status drae__engine_bytes_open(const char *path, drae__engine_bytes *file, drae__err *err);
+void drae__engine_bytes_release(drae__engine_bytes *file);
+
+/* Whether a file starts like an engine file. */
+bool drae__engine_file_is(const uint8_t *bytes, size_t n_bytes);
+
+/* What `drae info` tells: the contents without weights and patches (those pointers are NULL). */
+typedef struct drae__engine_about {
+    drae__engine_data data;
+    char sha256[65];
+    size_t n_bytes;
+} drae__engine_about;
+
+/* Reads and verifies the file at path, without running it. */
+drae_status drae__engine_file_describe(const char *path, drae__engine_about *about, drae__err *err);
+
+#endif
