@@ -133,12 +133,13 @@ static void quiet_standard_error(void) {
 
 static void run_child(int memory, int beat_fd, uint64_t file_bytes, drae__isolated_fn fn,
                       void *task) {
-    static const int defaults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGXCPU, SIGTERM};
+    static const int defaults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGXCPU};
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (size_t i = 0; !SANITIZED && i < sizeof defaults / sizeof *defaults; i++) {
         (void)signal(defaults[i], SIG_DFL);
     }
     (void)signal(SIGINT, SIG_IGN); /* the parent decides what an interrupt ends */
+    (void)signal(SIGTERM, SIG_IGN);
     quiet_standard_error();
     set_limits(file_bytes);
 
