@@ -47,6 +47,9 @@ typedef struct drae__backend {
 
     /* Allocates nothing. */
     drae_status (*infer)(void *session, const drae__infer_request *request, drae__err *err);
+
+    /* Multiply-adds alone, on as many threads: operations a second at most, measured now. */
+    double (*peak)(const void *state, int threads);
 } drae__backend;
 
 /* The backend of a device, or NULL where it is not built in. */

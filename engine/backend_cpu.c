@@ -396,6 +396,25 @@ static drae_status cpu_infer(void *session, const drae__infer_request *request, 
     return DRAE_OK;
 }
 
+#define PEAK_ROUNDS  2000000
+#define PEAK_REPEATS 5
+
+static double cpu_peak(const void *state, int threads) {
+    const cpu_state *s = state;
+    double best = 0.0;
+    for (int i = 0; i < PEAK_REPEATS; i++) {
+        double flops = 0.0, begin = now_s();
+#pragma omp parallel num_threads(threads) reduction(+ : flops)
+        {
+            float sink;
+            flops += s->kernels->peak(PEAK_ROUNDS, &sink);
+        }
+        double rate = flops / (now_s() - begin);
+        best = rate > best ? rate : best;
+    }
+    return best;
+}
+
 const drae__backend drae__backend_cpu = {
     .device = DRAE_DEVICE_CPU,
     .name = "cpu",
@@ -406,4 +425,5 @@ const drae__backend drae__backend_cpu = {
     .session_create = cpu_session_create,
     .session_destroy = cpu_session_destroy,
     .infer = cpu_infer,
+    .peak = cpu_peak,
 };

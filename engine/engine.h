@@ -38,6 +38,13 @@ drae_status drae__engine_score(const drae__backend *backend, const void *state, 
 /* Processors that this process may run on. */
 int drae__engine_processors(void);
 
+/* The operations of the plan, for tables of their times. */
+const drae__plan *drae__engine_plan(const drae_engine *engine);
+
+/* Floating-point operations a second that the device reaches at most on as many threads; measured
+ * now. */
+double drae__engine_peak(const drae_engine *engine, int threads);
+
 /* drae_session_infer, timed: op_seconds [plan.n_ops + 2] receives the seconds of each operation
  * summed over threads, then those of reading images and of score and maps. */
 drae_status drae__session_infer_timed(drae_session *session, size_t n, const uint8_t *patches,

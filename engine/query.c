@@ -122,3 +122,11 @@ drae_status drae_engine_get_anchor(const drae_engine *engine, int region, float 
     *anchor = engine->anchor[region];
     return DRAE_OK;
 }
+
+const drae__plan *drae__engine_plan(const drae_engine *engine) {
+    return &engine->plan;
+}
+
+double drae__engine_peak(const drae_engine *engine, int threads) {
+    return engine->backend->peak(engine->state, threads);
+}

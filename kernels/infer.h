@@ -149,6 +149,10 @@ typedef struct drae__infer_kernels {
 
     /* dst = round(255 clamp((src - lo) * scale, 0, 1)), halves up; 0 where that is not a number. */
     void (*to_u8)(size_t n, const float *src, float lo, float scale, uint8_t *dst);
+
+    /* rounds x multiply-adds on registers alone, for benches: what the unit can do at most. Returns
+     * the floating-point operations; *sink keeps the compiler honest. */
+    double (*peak)(size_t rounds, float *sink);
 } drae__infer_kernels;
 
 #define DRAE__INFER_PHI_SCRATCH 16384

@@ -20,4 +20,5 @@ const drae__infer_kernels drae__infer_kernels_avx2 = {
     .phi = kernel_phi,
     .residual = kernel_residual,
     .to_u8 = kernel_to_u8,
+    .peak = kernel_peak,
 };
