@@ -8,6 +8,7 @@
 #define DRAE_IO_FRAMES_H
 
 #include "base/error.h"
+#include "io/image.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -33,8 +34,11 @@ typedef struct drae__frame_list {
 drae_status drae__frames_list(const char *folder, drae__frame_list *list, drae__err *err);
 void drae__frames_free(drae__frame_list *list);
 
-/* Reads a frame image into dst [height, width]. 16-bit gray becomes 8-bit by round(v * 255 /
- * 65535). ERROR_FILE when the image has another size than the recipe says, naming both. */
+/* Gray as 8 bits into dst [height, width]: 16-bit values become round(v * 255 / 65535). */
+void drae__gray_to_8bit(const drae__gray *image, uint8_t *dst);
+
+/* Reads a frame image into dst [height, width] as 8 bits. ERROR_FILE when the image has another
+ * size than the recipe says, naming both. */
 drae_status drae__frame_read(const char *path, int width, int height, uint8_t *dst, drae__err *err);
 
 /* ---- labels.csv: file,vial,region,label,defect ---- */
