@@ -50,6 +50,10 @@ drae_status drae__dataset_read(drae__dataset *dataset, const size_t *indices, si
 drae_status drae__dataset_read_masks(drae__dataset *dataset, const size_t *indices, size_t n,
                                      uint8_t *dst, drae__err *err);
 
+/* How the patches are stored: bytes in all files together, and in words for the first file,
+ * "chunks of 1 x 256 x 256, deflate". */
+void drae__dataset_storage(const drae__dataset *dataset, uint64_t *stored_bytes, char text[96]);
+
 /* SHA-256 over sizes, pixels and columns of all files in order, independent of compression and
  * chunking: the data hash of a model's provenance. Reads everything once. */
 drae_status drae__dataset_hash(drae__dataset *dataset, uint8_t digest[32], drae__err *err);

@@ -328,3 +328,19 @@ const char *drae__dataset_defect_name(const drae__dataset *dataset, int defect) 
     }
     return dataset->defect_names[defect];
 }
+
+void drae__dataset_storage(const drae__dataset *dataset, uint64_t *stored_bytes, char text[96]) {
+    static const char *const filters[] = {"", ", deflate", ", shuffle", ", fletcher32"};
+    *stored_bytes = 0;
+    for (size_t k = 0; k < dataset->n_parts; k++) {
+        *stored_bytes += dataset->parts[k].patches.node->stored_bytes;
+    }
+    const drae__stack *s = &dataset->parts[0].patches;
+    int n = s->node->chunked == 0
+                ? snprintf(text, 96, "contiguous")
+                : snprintf(text, 96, "chunks of %zu x %zu x %zu", s->per_slab, s->ch, s->cw);
+    for (uint32_t i = 0; i < s->node->n_filters && i < 4; i++) {
+        uint32_t filter = s->node->filters[i];
+        n += snprintf(text + n, (size_t)(96 - n), "%s", filter < 4 ? filters[filter] : "");
+    }
+}

@@ -2,6 +2,7 @@
 #include "io/jsonl.h"
 
 #include "base/file.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -242,30 +243,11 @@ void drae__jsonl_null(drae__jsonl *lines, const char *name) {
     put_value(lines, name, "null");
 }
 
-/* Bytes of the UTF-8 sequence at s, 0 when it is none (RFC 3629, table of section 4). */
-static size_t utf8_length(const unsigned char *s) {
-    if (s[0] < 0x80) {
-        return 1;
-    }
-    size_t n = s[0] >= 0xc2 && s[0] <= 0xdf ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : 0;
-    if (s[0] >= 0xf0 && s[0] <= 0xf4) {
-        n = 4;
-    }
-    for (size_t i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    bool bad = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-               (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f);
-    return bad ? 0 : n;
-}
-
 void drae__jsonl_text(drae__jsonl *lines, const char *name, const char *value) {
     put_name(lines, name);
     put(lines, "\"", 1);
     for (const char *s = value; *s != '\0';) {
-        size_t n = utf8_length((const unsigned char *)s);
+        size_t n = drae__utf8_length(s);
         if (n == 0) {
             put(lines, "\xef\xbf\xbd", 3);
             n = 1;
