@@ -6,6 +6,7 @@
 #define DRAE_DRAE_H
 
 #include "drae/engine.h"
+#include "drae/line.h"
 #include "drae/status.h"
 #include "drae/version.h"
 

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where `drae inspect` takes its patches from: HDF5 data sets, a folder of patch images, or a
+ * folder of camera frames with a recipe. One view of all three: numbered patches with their
+ * records.
+ */
+#ifndef DRAE_CLI_INSPECT_SOURCE_H
+#define DRAE_CLI_INSPECT_SOURCE_H
+
+#include "base/error.h"
+#include "model/record.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct drae__source drae__source;
+
+/*
+ * paths: files of one data set, or one folder. recipe: NULL, or the recipe by which the folder's
+ * frames are cut. size: pixels a side that the engine takes; anything else is refused by name.
+ * region: that of patch images in a folder, which carry none.
+ */
+drae_status drae__source_open(const char *const *paths, size_t n_paths, const char *recipe,
+                              int size, int region, drae__source **source, drae__err *err);
+void drae__source_close(drae__source *source);
+
+size_t drae__source_count(const drae__source *source);
+const drae__record *drae__source_records(const drae__source *source);
+/* Whether a column of model/record.h is known for every patch. */
+bool drae__source_has(const drae__source *source, const char *column);
+/* "" where it is not known. */
+const char *drae__source_defect_name(const drae__source *source, int defect);
+/* The image file that a patch comes from, NULL for data sets. */
+const char *drae__source_file(const drae__source *source, size_t index);
+
+/*
+ * Reads n patches into dst [n,size,size]. reasons[i] is DRAE_REASON_NONE, or why there is no patch
+ * (a frame in which the part was not found); dst of those is untouched. A file that cannot be read
+ * is ERROR_FILE. One thread at a time.
+ */
+drae_status drae__source_read(drae__source *source, const size_t *indices, size_t n, uint8_t *dst,
+                              uint8_t *reasons, drae__err *err);
+
+#endif
