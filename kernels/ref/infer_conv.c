@@ -20,17 +20,17 @@ static double direct(const double *src, const double *wei, int c_in, int h, int 
     return sum;
 }
 
-/* The same of a transposed one of stride 2: every source pixel adds its window to the output. */
+/* The same of a transposed one of stride 2: source pixel s meets output 2 s - pad + k. */
 static double transposed(const double *src, const double *wei, int c_in, int c_out, int h, int w,
                          int co, int y, int x, int k, int pad) {
     double sum = 0.0;
     for (int ci = 0; ci < c_in; ci++) {
-        for (int sy = 0; sy < h; sy++) {
-            int ky = y - (2 * sy - pad);
-            for (int sx = 0; sx < w && ky >= 0 && ky < k; sx++) {
-                int kx = x - (2 * sx - pad);
-                if (kx >= 0 && kx < k) {
-                    sum += src[((ptrdiff_t)ci * h + sy) * w + sx] *
+        for (int ky = 0; ky < k; ky++) {
+            for (int kx = 0; kx < k; kx++) {
+                int sy2 = y + pad - ky, sx2 = x + pad - kx;
+                bool meets = sy2 >= 0 && sx2 >= 0 && sy2 % 2 == 0 && sx2 % 2 == 0;
+                if (meets && sy2 / 2 < h && sx2 / 2 < w) {
+                    sum += src[((ptrdiff_t)ci * h + sy2 / 2) * w + sx2 / 2] *
                            wei[(((ptrdiff_t)ci * c_out + co) * k + ky) * k + kx];
                 }
             }

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/kernels/infer_conv_case.h"
+
+#include <math.h>
+
+/* A power of two, so that integer data stays exact. */
+#define SLOPE 0.25
+
+typedef struct conv_data {
+    infer_conv_shape s;
+    int h_out, w_out, h_proj, w_proj;
+    t_pair src, wei, proj, proj_wei, residual, scale, shift, raw, act;
+} conv_data;
+
+static size_t count(int c, int h, int w) {
+    return (size_t)c * (size_t)h * (size_t)w;
+}
+
+static t_pair values(size_t n, uint64_t seed, int limit) {
+    return limit > 0 ? t_integers(n, seed, limit) : t_uniform(n, seed, -1.0f, 1.0f);
+}
+
+static conv_data make(const infer_conv_shape *s, int limit) {
+    conv_data d = {.s = *s};
+    bool up = s->kind == DRAE__INFER_CONVT4;
+    size_t taps = up ? 16 : 9, proj_taps = up ? 4 : 1;
+    d.h_out = up ? 2 * s->h : s->kind == DRAE__INFER_CONV3S2 ? s->h / 2 : s->h;
+    d.w_out = up ? 2 * s->w : s->kind == DRAE__INFER_CONV3S2 ? s->w / 2 : s->w;
+    d.h_proj = s->h * (up ? 1 : s->proj_stride);
+    d.w_proj = s->w * (up ? 1 : s->proj_stride);
+    size_t out = count(s->c_out, d.h_out, d.w_out);
+    d.src = values(count(s->c_in, s->h, s->w), 1, limit);
+    d.wei = values((size_t)s->c_in * (size_t)s->c_out * taps, 2, limit);
+    if (s->proj_c_in > 0) {
+        d.proj = values(count(s->proj_c_in, d.h_proj, d.w_proj), 3, limit);
+        d.proj_wei = values((size_t)s->proj_c_in * (size_t)s->c_out * proj_taps, 4, limit);
+    }
+    if (s->residual) {
+        d.residual = values(out, 5, limit);
+    }
+    d.scale = values((size_t)s->c_out, 6, limit);
+    d.shift = values((size_t)s->c_out, 7, limit);
+    d.raw = t_result(out);
+    d.act = t_result(out);
+    return d;
+}
+
+static void expect(conv_data *d) {
+    const infer_conv_shape *s = &d->s;
+    const drae__ref_infer_op op = {
+        .kind = s->kind,
+        .c_in = s->c_in,
+        .c_out = s->c_out,
+        .h_in = s->h,
+        .w_in = s->w,
+        .src = d->src.d,
+        .wei = d->wei.d,
+        .proj = {.c_in = s->proj_c_in,
+                 .stride = s->proj_stride,
+                 .src = s->proj_c_in > 0 ? d->proj.d : NULL,
+                 .wei = s->proj_c_in > 0 ? d->proj_wei.d : NULL},
+        .residual = s->residual ? d->residual.d : NULL,
+        .scale = d->scale.d,
+        .shift = d->shift.d,
+        .slope = SLOPE,
+        .raw = d->raw.d,
+        .act = d->act.d,
+    };
+    drae__ref_infer_conv(&op);
+}
+
+static void absolute(t_pair p) {
+    for (size_t i = 0; i < p.n; i++) {
+        p.d[i] = fabs(p.d[i]);
+    }
+}
+
+/* Sums of |a||b| by the oracle on absolute values, times the rounding of a chain of that length.
+ * Ends with the oracle's own results gone: call expect before and keep what it gave. */
+static void bounds(conv_data *d, double *raw_bound, double *act_bound) {
+    const infer_conv_shape *s = &d->s;
+    size_t out = d->raw.n, plane = out / (size_t)s->c_out;
+    double *raw = t_f64(out), *act = t_f64(out);
+    for (size_t i = 0; i < out; i++) {
+        raw[i] = d->raw.d[i];
+        act[i] = d->act.d[i];
+    }
+    absolute(d->src);
+    absolute(d->wei);
+    absolute(d->proj);
+    absolute(d->proj_wei);
+    absolute(d->residual);
+    expect(d);
+    double terms = 9.0 * s->c_in + s->proj_c_in + 2.0;
+    for (size_t i = 0; i < out; i++) {
+        double scale = fabs(d->scale.d[i / plane]), shift = fabs(d->shift.d[i / plane]);
+        raw_bound[i] = 2.0 * terms * T_EPS * d->raw.d[i];
+        act_bound[i] = scale * raw_bound[i] + 4.0 * T_EPS * (scale * d->raw.d[i] + shift);
+        d->raw.d[i] = raw[i];
+        d->act.d[i] = act[i];
+    }
+}
+
+static void run(const drae__infer_kernels *kernels, const conv_data *d) {
+    const infer_conv_shape *s = &d->s;
+    infer_map src = infer_map_make(s->c_in, s->h, s->w, d->src.f);
+    infer_map raw = infer_map_make(s->c_out, d->h_out, d->w_out, NULL);
+    infer_map act = infer_map_make(s->c_out, d->h_out, d->w_out, NULL);
+    float *wei = t_f32(d->wei.n);
+    drae__infer_pack_conv(kernels, s->kind, s->c_in, s->c_out, d->wei.f, wei);
+    drae__infer_conv op = {
+        .kind = s->kind,
+        .c_in = s->c_in,
+        .c_out = s->c_out,
+        .src_map = src.g,
+        .dst_map = raw.g,
+        .src = src.at,
+        .wei = wei,
+        .scale = d->scale.f,
+        .shift = d->shift.f,
+        .slope = (float)SLOPE,
+        .raw = s->raw ? raw.at : NULL,
+        .act = s->act ? act.at : NULL,
+    };
+    if (s->proj_c_in > 0) {
+        infer_map proj = infer_map_make(s->proj_c_in, d->h_proj, d->w_proj, d->proj.f);
+        float *proj_wei = t_f32(d->proj_wei.n);
+        drae__infer_pack_proj(kernels, s->kind, s->proj_c_in, s->c_out, d->proj_wei.f, proj_wei);
+        op.proj.c_in = s->proj_c_in;
+        op.proj.map = proj.g;
+        op.proj.src = proj.at;
+        op.proj.wei = proj_wei;
+    }
+    if (s->residual) {
+        op.residual = infer_map_make(s->c_out, d->h_out, d->w_out, d->residual.f).at;
+    }
+    kernels->conv(&op);
+    infer_map_take(&raw, d->raw.f);
+    infer_map_take(&act, d->act.f);
+}
+
+static void name(const drae__infer_kernels *kernels, const infer_conv_shape *s, int limit) {
+    t_begin("%s kind %d %dx%dx%d->%d proj %d/%d%s%s%s limit %d", kernels->name, (int)s->kind,
+            s->c_in, s->h, s->w, s->c_out, s->proj_c_in, s->proj_stride,
+            s->residual ? " residual" : "", s->raw ? " raw" : "", s->act ? " act" : "", limit);
+}
+
+void infer_conv_check(const infer_conv_shape *shape, int limit) {
+    const drae__infer_kernels *kernels;
+    for (size_t t = 0; (kernels = infer_table(t)) != NULL; t++) {
+        name(kernels, shape, limit);
+        conv_data d = make(shape, limit);
+        expect(&d);
+        double *raw_bound = t_f64(d.raw.n), *act_bound = t_f64(d.raw.n);
+        run(kernels, &d);
+        if (limit == 0) {
+            bounds(&d, raw_bound, act_bound);
+        }
+        if (shape->raw && limit > 0) {
+            t_equal("raw", d.raw);
+        } else if (shape->raw) {
+            (void)t_within("raw", d.raw, raw_bound);
+        }
+        if (shape->act && limit > 0) {
+            t_equal("act", d.act);
+        } else if (shape->act) {
+            (void)t_within("act", d.act, act_bound);
+        }
+        t_end();
+    }
+}
