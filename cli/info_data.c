@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* drae info on HDF5 files: data sets, models, checkpoints, traces, maps. */
+#include "cli/info_data.h"
+
 #include "base/sha256.h"
 #include "cli/info_model.h"
 #include "io/blob.h"

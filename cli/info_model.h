@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Facts that model and engine files share, and the two halves of `drae info`. */
+/* Facts about a model for `drae info`. */
 #ifndef DRAE_CLI_INFO_MODEL_H
 #define DRAE_CLI_INFO_MODEL_H
 
@@ -9,8 +9,5 @@
 void drae__info_arch(drae__info_print *print, const drae__arch *arch, drae__ssim_window window);
 void drae__info_provenance(drae__info_print *print, const drae__provenance *provenance);
 void drae__info_calibration(drae__info_print *print, const drae__calibration *calibration);
-
-/* Prints an HDF5 file of ours (cli/info_data.c; only with the training half). */
-drae_status drae__info_data(const char *path, bool json, bool hash, drae__err *err);
 
 #endif

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Facts about a file, for people ("name: value", nested facts indented) or as one JSON object.
- * Stands on the C library alone: `drae info` builds on the engine side too.
- */
+/* Facts about a file, for people ("name: value", nested facts indented) or as one JSON object. */
 #ifndef DRAE_CLI_INFO_PRINT_H
 #define DRAE_CLI_INFO_PRINT_H
 
