@@ -1,51 +1,64 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Normalised correlation (contract in line/correlate.h). */
+/* Normalised correlation (contract in line/correlate.h). Sums run in DRAE__LANES lanes, which
+ * compilers turn into vectors, and the lanes are added in order: one result on every machine. */
 #include "line/correlate.h"
 
 #include <math.h>
 
-/* Sums over a template-sized piece of a float picture: t f, f, f f. Eight lanes, added in a fixed
- * order. */
-static void sums(const float *tmpl, const float *src, size_t src_stride, int width, int height,
-                 double *tf, double *f, double *ff) {
-    enum { LANES = 8 };
-    *tf = *f = *ff = 0.0;
+enum { LANES = DRAE__LANES };
+
+static double add_lanes(const float *lane) {
+    double sum = 0.0;
+    for (int k = 0; k < LANES; k++) {
+        sum += (double)lane[k];
+    }
+    return sum;
+}
+
+double drae__dot(const float *tmpl, int tmpl_stride, const float *src, size_t src_stride,
+                 int height) {
+    float lane[LANES] = {0};
     for (int y = 0; y < height; y++) {
-        const float *t = tmpl + (size_t)y * (size_t)width;
+        const float *t = tmpl + (size_t)y * (size_t)tmpl_stride;
         const float *s = src + (size_t)y * src_stride;
-        float sum_tf[LANES] = {0}, sum_f[LANES] = {0}, sum_ff[LANES] = {0};
-        int x = 0;
-        for (; x + LANES <= width; x += LANES) {
+        for (int x = 0; x < tmpl_stride; x += LANES) {
             for (int k = 0; k < LANES; k++) {
-                float value = s[x + k];
-                sum_tf[k] += t[x + k] * value;
-                sum_f[k] += value;
-                sum_ff[k] += value * value;
+                lane[k] += t[x + k] * s[x + k];
             }
         }
-        for (int k = 0; x + k < width; k++) {
-            float value = s[x + k];
-            sum_tf[k] += t[x + k] * value;
-            sum_f[k] += value;
-            sum_ff[k] += value * value;
-        }
-        for (int k = 0; k < LANES; k++) {
-            *tf += (double)sum_tf[k];
-            *f += (double)sum_f[k];
-            *ff += (double)sum_ff[k];
-        }
     }
+    return add_lanes(lane);
+}
+
+double drae__score(double power, double n, double tf, double f, double ff) {
+    double variation = ff - f * f / n;
+    if (!(variation >= n * DRAE__FLAT_SPREAD * DRAE__FLAT_SPREAD)) {
+        return 0.0;
+    }
+    return tf / sqrt(power * variation);
 }
 
 double drae__correlate(const float *tmpl, double power, const float *src, size_t src_stride,
                        int width, int height) {
-    double tf, f, ff, n = (double)width * height;
-    sums(tmpl, src, src_stride, width, height, &tf, &f, &ff);
-    double variation = ff - f * f / n;
-    if (variation < n * DRAE__FLAT_SPREAD * DRAE__FLAT_SPREAD) {
-        return 0.0;
+    float tf[LANES] = {0}, f[LANES] = {0}, ff[LANES] = {0};
+    int whole = width / LANES * LANES;
+    for (int y = 0; y < height; y++) {
+        const float *t = tmpl + (size_t)y * (size_t)width;
+        const float *s = src + (size_t)y * src_stride;
+        for (int x = 0; x < whole; x += LANES) {
+            for (int k = 0; k < LANES; k++) {
+                tf[k] += t[x + k] * s[x + k];
+                f[k] += s[x + k];
+                ff[k] += s[x + k] * s[x + k];
+            }
+        }
+        for (int x = whole; x < width; x++) {
+            tf[x - whole] += t[x] * s[x];
+            f[x - whole] += s[x];
+            ff[x - whole] += s[x] * s[x];
+        }
     }
-    return tf / sqrt(power * variation);
+    return drae__score(power, (double)width * height, add_lanes(tf), add_lanes(f), add_lanes(ff));
 }
 
 double drae__center(float *values, size_t n) {

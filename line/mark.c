@@ -8,6 +8,7 @@
 #include "line/correlate.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Multiplications that a coarse search should cost; the least decimation that keeps below is
  * taken, because averaging down loses detail. */
@@ -50,11 +51,17 @@ static int coarse_positions(int search, int decimate) {
     return 2 * search / decimate + 1;
 }
 
+/* The turned coarse templates at most: full size, rows padded. */
+static size_t coarse_bytes(const drae__fixture_mark *source) {
+    return (size_t)drae__lane_stride(source->width) * (size_t)source->height * sizeof(float) *
+           DRAE__MARK_ANGLES_MAX;
+}
+
 bool drae__mark_book(const drae__fixture_mark *source, size_t *total) {
     size_t bytes = (size_t)source->width * (size_t)source->height * sizeof(float);
     bool fits = drae__arena_book(total, bytes) && drae__arena_book(total, bytes) &&
                 drae__arena_book(total, bytes);
-    return fits && drae__arena_book(total, bytes * DRAE__MARK_ANGLES_MAX);
+    return fits && drae__arena_book(total, coarse_bytes(source));
 }
 
 size_t drae__mark_scratch_floats(const drae__fixture_mark *source, const drae__fixture *fixture) {
@@ -66,16 +73,17 @@ size_t drae__mark_scratch_floats(const drae__fixture_mark *source, const drae__f
     size_t coarse = 0;
     for (int decimate = 1; decimate <= DRAE__MARK_DECIMATE_MAX; decimate *= 2) {
         size_t n = (size_t)coarse_positions(fixture->search_px, decimate);
-        size_t w = n + (size_t)(source->width / decimate);
+        size_t w = n + (size_t)drae__lane_stride(source->width / decimate);
         size_t h = n + (size_t)(source->height / decimate);
-        size_t floats = w * h + 2 * n * n;
+        size_t floats = 4 * w + w * h + 2 * n * n; /* column sums, window, scores and angles */
         coarse = floats > coarse ? floats : coarse;
     }
     return fine > coarse ? fine : coarse;
 }
 
-/* The template turned by `angle`, its middle averaged down to w x h, mean taken off; returns the
- * sum of squares. A turned picture is the picture read at places turned back. */
+/* The template turned by `angle`, its middle averaged down to w x h, mean taken off, rows
+ * padded; returns the sum of squares. A turned picture is the picture read at places turned back.
+ */
 static double make_coarse(const drae__plane *source, const drae__warp_taps *taps, int decimate,
                           int w, int h, double angle, float *scratch, float *dst) {
     int full_w = w * decimate, full_h = h * decimate;
@@ -98,10 +106,16 @@ static double make_coarse(const drae__plane *source, const drae__warp_taps *taps
             for (int k = 0; k < decimate * decimate; k++) {
                 sum += turned[(j * decimate + k / decimate) * full_w + i * decimate + k % decimate];
             }
-            dst[j * w + i] = sum / (float)(decimate * decimate);
+            turned[j * w + i] = sum / (float)(decimate * decimate); /* behind what is read next */
         }
     }
-    return drae__center(dst, (size_t)w * (size_t)h);
+    double power = drae__center(turned, (size_t)w * (size_t)h);
+    size_t stride = (size_t)drae__lane_stride(w);
+    memset(dst, 0, stride * (size_t)h * sizeof *dst);
+    for (int j = 0; j < h; j++) {
+        memcpy(dst + (size_t)j * stride, turned + (size_t)j * (size_t)w, (size_t)w * sizeof *dst);
+    }
+    return power;
 }
 
 /* Chooses the decimation: the least whose search is cheap, as long as the template keeps its size
@@ -121,6 +135,7 @@ static double choose_coarse(drae__mark *mark, const drae__plane *source,
         }
         mark->decimate = decimate;
         mark->coarse_w = w;
+        mark->coarse_stride = drae__lane_stride(w);
         mark->coarse_h = h;
         mark->n_angles = coarse_angles(w, h, max_angle);
         double n = coarse_positions(mark->search, decimate);
@@ -170,7 +185,7 @@ double drae__mark_prepare(const drae__fixture_mark *source, const drae__fixture 
     mark->tmpl = drae__arena_take(arena, n * sizeof(float));
     mark->slope_x = drae__arena_take(arena, n * sizeof(float));
     mark->slope_y = drae__arena_take(arena, n * sizeof(float));
-    mark->coarse = drae__arena_take(arena, n * sizeof(float) * DRAE__MARK_ANGLES_MAX);
+    mark->coarse = drae__arena_take(arena, coarse_bytes(source));
     for (size_t i = 0; i < n; i++) {
         mark->tmpl[i] = (float)source->pixels[i] - 128.0f; /* as the frame is read, bit for bit */
     }

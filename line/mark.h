@@ -30,15 +30,16 @@ typedef struct drae__mark {
     double texture;    /* 1: slopes in both directions alike; 0: a stripe, which fixes one only */
     int decimate;      /* one pixel of the coarse search = decimate x decimate pixels */
     int coarse_w, coarse_h;
+    int coarse_stride;                   /* coarse_w padded with zeros for drae__dot */
     int n_angles;                        /* turned coarse templates, to either side of 0 */
     double angle[DRAE__MARK_ANGLES_MAX]; /* radians */
-    float *coarse;                       /* [n_angles, coarse_h, coarse_w], mean taken off */
+    float *coarse;                       /* [n_angles, coarse_h, coarse_stride], mean taken off */
     double coarse_power[DRAE__MARK_ANGLES_MAX];
 } drae__mark;
 
 /* The k-th turned coarse template. */
 static inline float *drae__mark_coarse(const drae__mark *mark, int k) {
-    return mark->coarse + (size_t)k * (size_t)mark->coarse_w * (size_t)mark->coarse_h;
+    return mark->coarse + (size_t)k * (size_t)mark->coarse_stride * (size_t)mark->coarse_h;
 }
 
 /* A place where a mark may be: its centre in frame coordinates, how it is turned, its score. */

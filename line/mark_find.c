@@ -23,10 +23,11 @@
 /* ---- coarse ---- */
 
 /* The piece of the frame that the search looks at, averaged down, less 128: near zero keeps the
- * float sums exact. */
+ * float sums exact. Rows are padded with zeros to the stride. */
 static void decimate_window(const drae__plane *frame, int left, int top, int decimate, int w, int h,
-                            float *dst) {
+                            int stride, float *dst) {
     float scale = 1.0f / (float)(decimate * decimate);
+    memset(dst, 0, (size_t)stride * (size_t)h * sizeof *dst);
     for (int j = 0; j < h; j++) {
         for (int i = 0; i < w; i++) {
             int sum = 0;
@@ -38,7 +39,7 @@ static void decimate_window(const drae__plane *frame, int left, int top, int dec
                     sum += row[x];
                 }
             }
-            dst[j * w + i] = (float)sum * scale - 128.0f;
+            dst[j * stride + i] = (float)sum * scale - 128.0f;
         }
     }
 }
@@ -94,6 +95,48 @@ static int insert(const drae__mark *mark, drae__mark_place *places, int n,
     return n;
 }
 
+/* The best score over all angles at one position, given the sums of the window below it. */
+static void score_position(const drae__mark *mark, const float *at, size_t stride, double f,
+                           double ff, float *score, float *turn) {
+    double n = (double)mark->coarse_w * mark->coarse_h;
+    *score = -2.0f;
+    for (int k = 0; k < mark->n_angles; k++) {
+        double tf =
+            drae__dot(drae__mark_coarse(mark, k), mark->coarse_stride, at, stride, mark->coarse_h);
+        float value = (float)drae__score(mark->coarse_power[k], n, tf, f, ff);
+        if (value > *score) {
+            *score = value;
+            *turn = (float)k;
+        }
+    }
+}
+
+/* Scores of n_x x n_y positions. Sums of the window run along in doubles; averages of bytes over
+ * 1, 4, 16 or 64 pixels and their squares are exact there, so nothing drifts. */
+static void score_window(const drae__mark *mark, const float *window, size_t stride, int n_x,
+                         int n_y, double *column_f, double *column_ff, float *score, float *turn) {
+    int w = mark->coarse_w, h = mark->coarse_h, columns = n_x - 1 + w;
+    memset(column_f, 0, (size_t)columns * sizeof *column_f);
+    memset(column_ff, 0, (size_t)columns * sizeof *column_ff);
+    for (int y = 1 - h; y < n_y; y++) {
+        for (int x = 0; x < columns; x++) { /* row y + h - 1 comes in, row y - 1 goes out */
+            double in = (double)window[(size_t)(y + h - 1) * stride + (size_t)x];
+            double out = y > 0 ? (double)window[(size_t)(y - 1) * stride + (size_t)x] : 0.0;
+            column_f[x] += in - out;
+            column_ff[x] += in * in - out * out;
+        }
+        double f = 0.0, ff = 0.0;
+        for (int x = 1 - w; x < n_x && y >= 0; x++) {
+            f += column_f[x + w - 1] - (x > 0 ? column_f[x - 1] : 0.0);
+            ff += column_ff[x + w - 1] - (x > 0 ? column_ff[x - 1] : 0.0);
+            if (x >= 0) {
+                score_position(mark, window + (size_t)y * stride + x, stride, f, ff,
+                               &score[y * n_x + x], &turn[y * n_x + x]);
+            }
+        }
+    }
+}
+
 static int search_coarse(const drae__mark *mark, const drae__plane *frame, float *scratch,
                          drae__mark_place places[DRAE__MARK_CANDIDATES]) {
     int d = mark->decimate, w = mark->coarse_w, h = mark->coarse_h;
@@ -101,28 +144,14 @@ static int search_coarse(const drae__mark *mark, const drae__plane *frame, float
     int top = first_position(mark->y, mark->height, mark->search);
     int n_x = (last_position(mark->x, mark->width, mark->search, frame->width) - left) / d + 1;
     int n_y = (last_position(mark->y, mark->height, mark->search, frame->height) - top) / d + 1;
-    int window_w = n_x - 1 + w, window_h = n_y - 1 + h;
-    float *window = scratch;
-    float *score = window + (size_t)window_w * (size_t)window_h;
+    int stride = n_x - 1 + mark->coarse_stride, window_h = n_y - 1 + h;
+    double *column_f = (double *)(void *)scratch, *column_ff = column_f + stride;
+    float *window = scratch + 4 * (size_t)stride;
+    float *score = window + (size_t)stride * (size_t)window_h;
     float *turn = score + (size_t)n_x * (size_t)n_y;
     decimate_window(frame, left + (mark->width - w * d) / 2, top + (mark->height - h * d) / 2, d,
-                    window_w, window_h, window);
-    for (int y = 0; y < n_y; y++) {
-        for (int x = 0; x < n_x; x++) {
-            float best = -2.0f, best_turn = 0.0f;
-            for (int k = 0; k < mark->n_angles; k++) {
-                float value = (float)drae__correlate(
-                    drae__mark_coarse(mark, k), mark->coarse_power[k],
-                    window + (size_t)y * (size_t)window_w + x, (size_t)window_w, w, h);
-                if (value > best) {
-                    best = value;
-                    best_turn = (float)k;
-                }
-            }
-            score[y * n_x + x] = best;
-            turn[y * n_x + x] = best_turn;
-        }
-    }
+                    n_x - 1 + w, window_h, stride, window);
+    score_window(mark, window, (size_t)stride, n_x, n_y, column_f, column_ff, score, turn);
     int n = 0;
     for (int y = 0; y < n_y; y++) {
         for (int x = 0; x < n_x; x++) {
