@@ -28,9 +28,7 @@ static size_t least(size_t a, size_t b) {
 
 /* ---- forward ---- */
 
-DRAE__BODY float fold16(drae__v16 v) {
-    float s[16];
-    DRAE__STORE16(s, v);
+DRAE__BODY float fold16(const float s[DRAE__LANES]) {
     float a = (s[0] + s[8]) + (s[4] + s[12]), b = (s[2] + s[10]) + (s[6] + s[14]);
     float c = (s[1] + s[9]) + (s[5] + s[13]), d = (s[3] + s[11]) + (s[7] + s[15]);
     return (a + b) + (c + d);
@@ -55,7 +53,9 @@ DRAE__BODY void dot_tile(size_t rows, size_t cols, size_t count, size_t in, cons
     }
     for (size_t i = 0; i < rows; i++) {
         for (size_t o = 0; o < cols; o++) {
-            float sum = fold16(acc[i][o]);
+            float lanes[DRAE__LANES];
+            DRAE__STORE16(lanes, acc[i][o]);
+            float sum = fold16(lanes);
             for (size_t t = k; t < count; t++) {
                 sum += src[i * in + t] * wei[o * in + t];
             }

@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The training convolutions of kernels/conv.h. Three kinds of work hide behind one interface:
+ * The training convolutions of kernels/conv.h. Four kinds of work hide behind one interface:
  *   - plain convolutions: oneDNN's passes as they are;
  *   - transposed ones: fwd is the backward-data pass of the convolution whose input is our output,
  *     bwd_data its forward pass, bwd_weights its own with the tensors exchanged; the model's layout
  *     [c_in,c_out,k,k] is then already the convolution's [out,in,k,k];
+ *   - strided 1x1 ones: a dense 1x1 on every stride-th pixel (subsample.h);
  *   - the 3x3 layers from or to one channel: kernels/cpu/conv_thin.h.
  */
 #include "kernels/conv.h"
 
 #include "base/arena.h"
+#include "base/size.h"
 #include "kernels/cpu/conv_thin.h"
 #include "kernels/cpu/isa.h"
 #include "kernels/onednn/conv_plan.h"
+#include "kernels/onednn/subsample.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define PASSES 3
 
-typedef enum kind { KIND_PLAIN, KIND_TRANSPOSED, KIND_STEM, KIND_OUT } kind;
+typedef enum kind { KIND_PLAIN, KIND_TRANSPOSED, KIND_STRIDED_1X1, KIND_STEM, KIND_OUT } kind;
 
 struct drae__conv_op {
     drae__conv_shape shape;
@@ -29,6 +32,8 @@ struct drae__conv_op {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     drae__conv_plan plans[PASSES]; /* by drae__conv_pass of the core convolution */
+    drae__subsample subsample;     /* KIND_STRIDED_1X1 */
+    size_t dense_bytes;            /* its small map, at the head of scratch */
     size_t scratch_bytes;
 };
 
@@ -51,6 +56,9 @@ static kind kind_of(const drae__conv_shape *s) {
     if (s->transposed) {
         return KIND_TRANSPOSED;
     }
+    if (s->k == 1 && s->stride > 1) {
+        return KIND_STRIDED_1X1;
+    }
     if (s->k == 3 && s->stride == 1 && s->pad == 1) {
         if (s->c_in == 1 && s->c_out % 8 == 0) {
             return KIND_STEM;
@@ -72,6 +80,11 @@ static drae__conv_core core_of(const drae__conv_op *op, drae__compute compute) {
     core.h_small = s->transposed ? s->h_in : op->h_out;
     core.w_small = s->transposed ? s->w_in : op->w_out;
     core.c_small = s->transposed ? s->c_in : s->c_out;
+    if (op->kind == KIND_STRIDED_1X1) {
+        core.h_big = op->h_out;
+        core.w_big = op->w_out;
+        core.stride = 1;
+    }
     return core;
 }
 
@@ -92,9 +105,26 @@ static drae_status plan_passes(drae__conv_op *op, drae__compute compute, drae__e
         if (status != DRAE_OK) {
             return status;
         }
-        if (op->plans[p].scratch_bytes > op->scratch_bytes) {
-            op->scratch_bytes = op->plans[p].scratch_bytes;
+        size_t total = op->dense_bytes;
+        if (!drae__arena_book(&total, op->plans[p].scratch_bytes)) {
+            return drae__fail(err, DRAE_ERROR_ARGUMENT, "convolution: the workspace is too large");
         }
+        op->scratch_bytes = total > op->scratch_bytes ? total : op->scratch_bytes;
+    }
+    return DRAE_OK;
+}
+
+static drae_status plan_subsample(drae__conv_op *op, drae__err *err) {
+    const drae__conv_shape *s = &op->shape;
+    drae__subsample sub = {.n = s->n, .h = s->h_in, .w = s->w_in, .c = s->c_in};
+    sub.stride = s->stride;
+    sub.h_small = op->h_out;
+    sub.w_small = op->w_out;
+    op->subsample = sub;
+    size_t n_bytes = (size_t)s->n * (size_t)op->h_out * (size_t)op->w_out;
+    if (!drae__size_mul(n_bytes, (size_t)s->c_in * sizeof(float), &n_bytes) ||
+        !drae__arena_book(&op->dense_bytes, n_bytes)) {
+        return drae__fail(err, DRAE_ERROR_ARGUMENT, "convolution: the tensor is too large");
     }
     return DRAE_OK;
 }
@@ -135,6 +165,9 @@ drae_status drae__conv_op_create(const drae__conv_shape *shape, drae__compute co
         dnnl_stream_create(&op->stream, op->engine, dnnl_stream_default_flags) != dnnl_success) {
         status = drae__fail(err, DRAE_ERROR_MEMORY, "oneDNN gives no CPU engine");
         goto done;
+    }
+    if (op->kind == KIND_STRIDED_1X1) {
+        DRAE__TRY(plan_subsample(op, err));
     }
     DRAE__TRY(plan_passes(op, compute, err));
 done:
@@ -271,6 +304,20 @@ static float *readable(const float *operand) {
     return cast.out;
 }
 
+/* The plan's part of scratch; the dense map of a strided 1x1 lies before it. */
+static void *plan_scratch(const drae__conv_op *op, void *scratch) {
+    return (unsigned char *)scratch + op->dense_bytes;
+}
+
+/* What the core convolution reads as its big side. */
+static float *big_operand(const drae__conv_op *op, const float *src, void *scratch) {
+    if (op->kind != KIND_STRIDED_1X1) {
+        return readable(src);
+    }
+    drae__subsample_gather(&op->subsample, src, scratch);
+    return scratch;
+}
+
 drae_status drae__conv_op_fwd(drae__conv_op *op, const float *src, const float *wei,
                               const float *bias, float *dst, void *scratch) {
     if ((op->passes & DRAE__CONV_FWD) == 0) {
@@ -287,8 +334,9 @@ drae_status drae__conv_op_fwd(drae__conv_op *op, const float *src, const float *
         status = drae__conv_plan_run(&op->plans[DRAE__PASS_BWD_DATA], op->stream, dst,
                                      readable(src), readable(wei), scratch);
     } else {
-        status = drae__conv_plan_run(&op->plans[DRAE__PASS_FWD], op->stream, readable(src), dst,
-                                     readable(wei), scratch);
+        status = drae__conv_plan_run(&op->plans[DRAE__PASS_FWD], op->stream,
+                                     big_operand(op, src, scratch), dst, readable(wei),
+                                     plan_scratch(op, scratch));
     }
     if (status == DRAE_OK && bias != NULL) {
         add_bias(out_pixels(op), (size_t)op->shape.c_out, bias, dst);
@@ -309,8 +357,14 @@ drae_status drae__conv_op_bwd_data(drae__conv_op *op, const float *ddst, const f
         return drae__conv_plan_run(&op->plans[DRAE__PASS_FWD], op->stream, readable(ddst), dsrc,
                                    readable(wei), scratch);
     }
-    return drae__conv_plan_run(&op->plans[DRAE__PASS_BWD_DATA], op->stream, dsrc, readable(ddst),
-                               readable(wei), scratch);
+    bool strided = op->kind == KIND_STRIDED_1X1;
+    drae_status status = drae__conv_plan_run(&op->plans[DRAE__PASS_BWD_DATA], op->stream,
+                                             strided ? (float *)scratch : dsrc, readable(ddst),
+                                             readable(wei), plan_scratch(op, scratch));
+    if (status == DRAE_OK && strided) {
+        drae__subsample_scatter(&op->subsample, scratch, dsrc);
+    }
+    return status;
 }
 
 drae_status drae__conv_op_bwd_weights(drae__conv_op *op, const float *src, const float *ddst,
@@ -325,8 +379,9 @@ drae_status drae__conv_op_bwd_weights(drae__conv_op *op, const float *src, const
         status = drae__conv_plan_run(&op->plans[DRAE__PASS_BWD_WEIGHTS], op->stream, readable(ddst),
                                      readable(src), dwei, scratch);
     } else {
-        status = drae__conv_plan_run(&op->plans[DRAE__PASS_BWD_WEIGHTS], op->stream, readable(src),
-                                     readable(ddst), dwei, scratch);
+        status = drae__conv_plan_run(&op->plans[DRAE__PASS_BWD_WEIGHTS], op->stream,
+                                     big_operand(op, src, scratch), readable(ddst), dwei,
+                                     plan_scratch(op, scratch));
     }
     if (status == DRAE_OK && dbias != NULL) {
         sum_bias(out_pixels(op), (size_t)op->shape.c_out, ddst, dbias);
