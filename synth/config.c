@@ -6,7 +6,7 @@
 
 /* Half the distance of the reference marks: how far a turn by one degree moves them. */
 #define MARK_ARM_PX   656.0
-#define JITTER_ALL_PX 4.0 /* registration jitter of the marks, shift and turn together */
+#define JITTER_ALL_PX 2.0 /* registration jitter of the marks, shift and turn together */
 #define RADIANS       0.017453292519943295
 #define THREADS_MAX   1024
 #define BATCH_MAX     ((1 << 24) - 1)

@@ -11,8 +11,8 @@
 
 #define FULL_WELL    60000.0f /* electrons at white (pixels binned two by two) */
 #define READ_NOISE   25.0f    /* electrons */
-#define JITTER_PX    1.2f     /* placement of a run, and half as much of each frame */
-#define JITTER_RAD   0.0012f
+#define JITTER_PX    0.6f     /* placement of a run, and half as much of each frame */
+#define JITTER_RAD   0.0006f
 #define FLICKER      0.006f
 #define RUN_GAIN     0.008f
 #define VIGNETTE     0.075f /* light lost in the corners */

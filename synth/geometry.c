@@ -90,7 +90,7 @@ void drae__vial_shape(const drae__synth_config *config, int product, int v, drae
     vial->level = DRAE__LEVEL_NOMINAL + drae__rng_range(&fill, -8.0f, 8.0f);
 
     /* the flag is soft when the mould opens: it turns a little about the neck */
-    float turn = drae__rng_range(&mould, -0.004f, 0.004f) + drae__rng_range(&own, -0.012f, 0.012f);
+    float turn = drae__rng_range(&mould, -0.004f, 0.004f) + drae__rng_range(&own, -0.008f, 0.008f);
     vial->flag_cos = cosf(turn);
     vial->flag_sin = sinf(turn);
     vial->flag_x = vial->axis + turn * vial->flag_hh;
