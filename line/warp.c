@@ -10,14 +10,16 @@
 #include <string.h>
 
 #define FIXED_ONE   4294967296.0
-#define PHASE_BITS  9
+#define PHASE_BITS  8
 #define PHASE_SHIFT (32 - PHASE_BITS)
 
 _Static_assert((1 << PHASE_BITS) == DRAE__WARP_PHASES, "phases are a power of two");
 
-/* Taps reach one pixel before and two behind; one more for the rounding of the bounds. */
-#define TILE_BEFORE 2
-#define TILE_BEHIND 3
+/* Taps are read from two pixels before to five behind, the last two with weight zero; one more for
+ * the rounding of the bounds. */
+#define TAPS_BEFORE 2
+#define TILE_BEFORE (TAPS_BEFORE + 1)
+#define TILE_BEHIND 6
 
 void drae__pose_apply(const drae__pose *pose, double x, double y, double *frame_x,
                       double *frame_y) {
@@ -26,14 +28,26 @@ void drae__pose_apply(const drae__pose *pose, double x, double y, double *frame_
     *frame_y = pose->center_y + pose->shift_y + pose->sin_a * dx + pose->cos_a * dy;
 }
 
+/* sinc(x) sinc(x / 3) */
+static double lanczos(double x) {
+    double a = 3.14159265358979323846 * x;
+    return x == 0.0 ? 1.0 : fabs(x) < 3.0 ? 3.0 * sin(a) * sin(a / 3.0) / (a * a) : 0.0;
+}
+
 void drae__warp_taps_init(drae__warp_taps *taps) {
-    for (int k = 0; k <= DRAE__WARP_PHASES; k++) {
-        double t = (double)k / DRAE__WARP_PHASES;
-        taps->weight[k][0] = (float)(((-0.5 * t + 1.0) * t - 0.5) * t);
-        taps->weight[k][1] = (float)((1.5 * t - 2.5) * t * t + 1.0);
-        taps->weight[k][2] = (float)(((-1.5 * t + 2.0) * t + 0.5) * t);
-        taps->weight[k][3] = (float)((0.5 * t - 0.5) * t * t);
+    memset(taps, 0, sizeof *taps);
+    for (int k = 1; k < DRAE__WARP_PHASES; k++) {
+        double t = (double)k / DRAE__WARP_PHASES, weight[DRAE__WARP_TAPS], sum = 0.0;
+        for (int i = 0; i < DRAE__WARP_TAPS; i++) {
+            weight[i] = lanczos(t - (i - TAPS_BEFORE));
+            sum += weight[i];
+        }
+        for (int i = 0; i < DRAE__WARP_TAPS; i++) {
+            taps->weight[k][i] = (float)(weight[i] / sum);
+        }
     }
+    taps->weight[0][TAPS_BEFORE] = 1.0f;
+    taps->weight[DRAE__WARP_PHASES][TAPS_BEFORE + 1] = 1.0f;
 }
 
 /* The extent of the grid in frame pixels, taps included. */
@@ -106,13 +120,15 @@ static void sample_row(const float *tile, int64_t tile_width, const drae__warp_t
             taps->weight[(((uint64_t)x & fraction) + (uint64_t)half_phase) >> PHASE_SHIFT];
         const float *wy =
             taps->weight[(((uint64_t)y & fraction) + (uint64_t)half_phase) >> PHASE_SHIFT];
-        const float *row0 = tile + ((y >> 32) - 1) * tile_width + ((x >> 32) - 1);
-        const float *row1 = row0 + tile_width;
-        const float *row2 = row1 + tile_width;
-        const float *row3 = row2 + tile_width;
-        quad sum =
-            (load(row0) * wy[0] + load(row1) * wy[1]) + (load(row2) * wy[2] + load(row3) * wy[3]);
-        sum *= load(wx);
+        const float *row =
+            tile + ((y >> 32) - TAPS_BEFORE) * tile_width + ((x >> 32) - TAPS_BEFORE);
+        quad first = load(row) * wy[0], second = load(row + 4) * wy[0];
+        for (int k = 1; k < DRAE__WARP_TAPS; k++) {
+            row += tile_width;
+            first += load(row) * wy[k];
+            second += load(row + 4) * wy[k];
+        }
+        quad sum = first * load(wx) + second * load(wx + 4);
         dst[i] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
         x += u_x;
         y += u_y;

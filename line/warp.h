@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sampling a frame on a turned and shifted grid: one interpolator (Catmull-Rom, four taps an axis)
- * for marks, edges and patches alike. Private to line/.
+ * Sampling a frame on a turned and shifted grid: one interpolator (Lanczos, three lobes, six taps
+ * an axis) for marks, edges and patches alike. Private to line/.
  */
 #ifndef DRAE_LINE_WARP_H
 #define DRAE_LINE_WARP_H
@@ -34,11 +34,13 @@ typedef struct drae__pose {
 
 void drae__pose_apply(const drae__pose *pose, double x, double y, double *frame_x, double *frame_y);
 
-/* Interpolation weights by phase: row k holds the four taps for a fraction of k / PHASES. Row 0 is
- * (0,1,0,0) and row PHASES (0,0,1,0), exactly: whole pixels are copied as they are. */
-#define DRAE__WARP_PHASES 512
+/* Interpolation weights by phase: row k holds the taps for a fraction of k / PHASES, the first at
+ * two pixels before, then zeros to fill two vectors. Row 0 is (0,0,1,0,0,0) and row PHASES
+ * (0,0,0,1,0,0), exactly: whole pixels are copied as they are. */
+#define DRAE__WARP_PHASES 256
+#define DRAE__WARP_TAPS   6
 typedef struct drae__warp_taps {
-    float weight[DRAE__WARP_PHASES + 1][4];
+    float weight[DRAE__WARP_PHASES + 1][8];
 } drae__warp_taps;
 
 void drae__warp_taps_init(drae__warp_taps *taps);
