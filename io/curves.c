@@ -14,7 +14,7 @@
 #define PANELS     3
 #define BINS       400 /* points of a curve at most */
 #define LEFT       78.0
-#define TOP        44.0
+#define TOP        56.0
 #define PLOT_W     720.0
 #define PLOT_H     200.0
 #define PANEL_STEP 262.0
@@ -255,9 +255,9 @@ drae_status drae__curves_write(const char *log_path, const char *svg_path, const
                 "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" "
                 "viewBox=\"0 0 %.0f %.0f\">\n<style>text{font-family:sans-serif;fill:#222}"
                 ".tick{font-size:11px}.head{font-size:13px;font-weight:bold}"
-                ".grid{stroke:#ccc}.faint{stroke:#eee}</style>\n"
+                ".grid{stroke:#ccc;stroke-width:0.6}.faint{stroke:#eee;stroke-width:0.6}</style>\n"
                 "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n"
-                "<text class=\"head\" x=\"%.1f\" y=\"18\">",
+                "<text class=\"head\" x=\"%.1f\" y=\"22\">",
                 PAGE_W, PAGE_H, PAGE_W, PAGE_H, LEFT);
         print_escaped(out, title);
         fprintf(out, "</text>\n");

@@ -5,6 +5,7 @@
 #include "base/file.h"
 
 #include <cyaml/cyaml.h>
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -48,14 +49,10 @@ drae__train_config drae__train_config_default(void) {
     return config;
 }
 
-/* ---- YAML: every scalar behind a pointer, so that what is missing stays as it was ---- */
+/* ---- YAML: every scalar is text behind a pointer. What is missing stays as it was; numbers are
+ * read below, because libcyaml takes "3.5" and "3x" for 3 ---- */
 
-#define YAML_INT(key)  int64_t *key
-#define YAML_NUM(key)  double *key
-#define YAML_FLAG(key) bool *key
-#define YAML_WORD(key) char *key
-
-#define YAML_MEMBER(section, key, type, init, lo, hi, resume, choices, help) YAML_##type(key);
+#define YAML_MEMBER(section, key, type, init, lo, hi, resume, choices, help) char *key;
 #define YAML_STRUCT(section, keys)                                                                 \
     typedef struct yaml_##section {                                                                \
         keys(YAML_MEMBER)                                                                          \
@@ -69,15 +66,8 @@ typedef struct yaml_config {
 } yaml_config;
 
 #define OPTIONAL CYAML_FLAG_OPTIONAL
-#define FIELD_INT(section, key)                                                                    \
-    CYAML_FIELD_INT_PTR(#key, OPTIONAL | CYAML_FLAG_STRICT, yaml_##section, key),
-#define FIELD_NUM(section, key)                                                                    \
-    CYAML_FIELD_FLOAT_PTR(#key, OPTIONAL | CYAML_FLAG_STRICT, yaml_##section, key),
-#define FIELD_FLAG(section, key) CYAML_FIELD_BOOL_PTR(#key, OPTIONAL, yaml_##section, key),
-#define FIELD_WORD(section, key)                                                                   \
+#define FIELD(section, key, type, init, lo, hi, resume, choices, help)                             \
     CYAML_FIELD_STRING_PTR(#key, OPTIONAL, yaml_##section, key, 0, CYAML_UNLIMITED),
-
-#define FIELD(section, key, type, init, lo, hi, resume, choices, help) FIELD_##type(section, key)
 #define FIELDS(section, keys)                                                                      \
     static const cyaml_schema_field_t fields_##section[] = {keys(FIELD) CYAML_FIELD_END};
 DRAE__TRAIN_SECTIONS(FIELDS)
@@ -207,49 +197,100 @@ drae_status drae__train_config_check(const drae__train_config *config, drae__err
     return check_all(config, &culprit, err);
 }
 
-/* The line on which "key:" stands below "section:", 0 when it is not found. */
-static unsigned line_of(const char *text, const drae__train_key *key) {
-    char section[40], name[40];
-    (void)snprintf(section, sizeof section, "%s:", key->section);
-    (void)snprintf(name, sizeof name, "%s:", key->name);
-    const char *at = text;
-    while ((at = strstr(at, section)) != NULL && at != text && at[-1] != '\n') {
-        at++;
-    }
-    while (at != NULL && (at = strstr(at, name)) != NULL &&
-           (at == text || strchr(" {,\n", at[-1]) == NULL)) {
-        at++;
-    }
-    if (at == NULL) {
-        return 0;
-    }
+static unsigned line_number(const char *text, const char *at) {
     unsigned line = 1;
     for (const char *c = text; c < at; c++) {
-        line += *c == '\n';
+        line += *c == '\n' ? 1 : 0;
     }
     return line;
 }
 
+/* Where "name:" stands as a key of its own from `from` on, or NULL. */
+static const char *find_token(const char *text, const char *from, const char *name) {
+    char token[80];
+    (void)snprintf(token, sizeof token, "%.70s:", name);
+    const char *at = from;
+    while ((at = strstr(at, token)) != NULL && at != text && strchr(" {,\n", at[-1]) == NULL) {
+        at++;
+    }
+    return at;
+}
+
+/* The line on which a key of the table stands, 0 when it is not found. */
+static unsigned line_of(const char *text, const drae__train_key *key) {
+    const char *at = find_token(text, text, key->section);
+    at = at == NULL ? NULL : find_token(text, at, key->name);
+    return at == NULL ? 0 : line_number(text, at);
+}
+
 /* ---- reading ---- */
 
-#define TAKE_INT(to, from)  (to) = *(from)
-#define TAKE_NUM(to, from)  (to) = *(from)
-#define TAKE_FLAG(to, from) (to) = *(from)
-/* One character more than fits makes the word no choice, so that check_key complains. */
-#define TAKE_WORD(to, from) (void)snprintf((to), sizeof(to), "%.15s", (from))
+static drae_status take_value(const drae__train_key *key, const char *text,
+                              drae__train_config *config, drae__err *err) {
+    char *at = (char *)config + key->offset;
+    char *end = NULL;
+    const char *wanted = NULL;
+    errno = 0;
+    if (key->kind == DRAE__TRAIN_KIND_INT) {
+        long long value = strtoll(text, &end, 10);
+        int64_t whole = value;
+        memcpy(at, &whole, sizeof whole);
+        wanted = "a whole number";
+    } else if (key->kind == DRAE__TRAIN_KIND_NUM) {
+        double value = strtod(text, &end);
+        memcpy(at, &value, sizeof value);
+        wanted = "a number";
+    } else if (key->kind == DRAE__TRAIN_KIND_FLAG) {
+        bool value = strcmp(text, "true") == 0;
+        memcpy(at, &value, sizeof value);
+        return value || strcmp(text, "false") == 0
+                   ? DRAE_OK
+                   : drae__fail(err, DRAE_ERROR_ARGUMENT,
+                                "%s.%s is \"%.40s\", must be true or false", key->section,
+                                key->name, text);
+    } else { /* what is too long is no choice: check_key complains */
+        (void)snprintf(at, DRAE__TRAIN_WORD_BYTES, "%.15s", text);
+        return DRAE_OK;
+    }
+    bool number = errno == 0 && end != text && *end == '\0';
+    return number ? DRAE_OK
+                  : drae__fail(err, DRAE_ERROR_ARGUMENT, "%s.%s is \"%.40s\", must be %s",
+                               key->section, key->name, text, wanted);
+}
 
-static void take(const yaml_config *yaml, drae__train_config *config) {
-#define TAKE(section, key, type, init, lo, hi, resume, choices, help)                              \
-    if (yaml->section->key != NULL) {                                                              \
-        TAKE_##type(config->section.key, yaml->section->key);                                      \
-    }
-#define TAKE_SECTION(section, keys)                                                                \
-    if (yaml->section != NULL) {                                                                   \
-        keys(TAKE)                                                                                 \
-    }
+static drae_status take(const yaml_config *yaml, drae__train_config *config,
+                        const drae__train_key **culprit, drae__err *err) {
+    drae_status status = DRAE_OK;
+    const drae__train_key *key = table;
+    const char *text = NULL;
+#define TAKE(section, key_, type, init, lo, hi, resume, choices, help)                             \
+    text = yaml->section == NULL ? NULL : yaml->section->key_;                                     \
+    if (status == DRAE_OK && text != NULL) {                                                       \
+        *culprit = key;                                                                            \
+        status = take_value(key, text, config, err);                                               \
+    }                                                                                              \
+    key++;
+#define TAKE_SECTION(section, keys) keys(TAKE)
     DRAE__TRAIN_SECTIONS(TAKE_SECTION)
 #undef TAKE_SECTION
 #undef TAKE
+    return status;
+}
+
+/* libcyaml says the line of what came before: the key is the next of its name from there on. */
+static drae_status unknown_key(const char *name, const char *text, const char *key,
+                               const char *where, drae__err *err) {
+    unsigned line = 0;
+    const char *says = strstr(where, "line: ");
+    const char *from = text;
+    if (says != NULL && sscanf(says, "line: %u", &line) == 1) {
+        for (unsigned i = 1; i < line && strchr(from, '\n') != NULL; i++) {
+            from = strchr(from, '\n') + 1;
+        }
+    }
+    const char *at = find_token(text, from, key);
+    return drae__fail(err, DRAE_ERROR_FILE, "%s:%u: unknown key \"%s\"; docs/training.md lists all",
+                      name, at == NULL ? line : line_number(text, at), key);
 }
 
 drae_status drae__train_config_parse(const char *name, const char *text, size_t n_bytes,
@@ -261,20 +302,27 @@ drae_status drae__train_config_parse(const char *name, const char *text, size_t 
                                     .log_level = CYAML_LOG_ERROR,
                                     .flags = CYAML_CFG_DEFAULT};
     yaml_config *yaml = NULL;
+    static const char unknown[] = "Unexpected key: ";
     cyaml_err_t result = cyaml_load_data((const uint8_t *)text, n_bytes, &options, &schema,
                                          (cyaml_data_t **)&yaml, NULL);
+    if (strncmp(first.what, unknown, sizeof unknown - 1) == 0) {
+        return unknown_key(name, text, first.what + sizeof unknown - 1, first.where, err);
+    }
     if (result != CYAML_OK) {
         return drae__fail(err, DRAE_ERROR_FILE, "%s: %s; %s", name,
                           first.what[0] != '\0' ? first.what : cyaml_strerror(result),
                           first.where[0] != '\0' ? first.where : "the file must be a YAML mapping");
     }
     drae__train_config next = *config;
+    const drae__train_key *culprit = NULL;
+    drae_status status = DRAE_OK;
     if (yaml != NULL) { /* NULL: nothing but comments */
-        take(yaml, &next);
+        status = take(yaml, &next, &culprit, err);
     }
     (void)cyaml_free(&options, &schema, yaml, 0);
-    const drae__train_key *culprit = NULL;
-    drae_status status = check_all(&next, &culprit, err);
+    if (status == DRAE_OK) {
+        status = check_all(&next, &culprit, err);
+    }
     if (status != DRAE_OK) {
         return drae__err_prefix(err, DRAE_ERROR_FILE, "%s:%u", name, line_of(text, culprit));
     }

@@ -51,7 +51,9 @@
 
 #define DRAE__TRAIN_SCHEDULE(X)                                                                    \
     X(schedule, period, INT, 0, 0, INT64_MAX, FIXED, NULL,                                         \
-      "samples until the first restart, 0: one epoch")                                             \
+      "samples until the first restart, 0: period_epochs epochs")                                  \
+    X(schedule, period_epochs, NUM, 1, 1e-3, 1e6, FIXED, NULL,                                     \
+      "the same in epochs; for small data sets as many as there are")                              \
     X(schedule, period_factor, NUM, 2, 1, 1000, FIXED, NULL, "growth of the period (T_mult)")      \
     X(schedule, amplitude_factor, NUM, 0.333333333333333315, 0, 1, FIXED, NULL,                    \
       "of the learning rate's top at each restart")                                                \

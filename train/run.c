@@ -15,6 +15,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Steps below which a first period of the learning rate ends before much is learned. */
+#define SHORT_PERIOD 1000.0
+
 static void say(const drae__loop *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static void say(const drae__loop *l, const char *format, ...) {
@@ -253,6 +256,13 @@ drae_status drae__run(const drae__train_config *wanted, const drae__run_options 
     result->n_bytes = l->trainer.memory.n_bytes;
     say(l, "%lld threads, %s, %.2f GB planned for a step of %zu patches",
         (long long)config.run.threads, config.run.precision, (double)result->n_bytes / 1e9, batch);
+    if (l->schedule.period < SHORT_PERIOD * (double)batch && config.run.epochs > 1) {
+        say(l,
+            "the learning rate's first period is only %.0f steps long, each later one is lower by "
+            "%.2g: consider schedule.period_epochs=%lld",
+            ceil(l->schedule.period / (double)batch), config.schedule.amplitude_factor,
+            (long long)config.run.epochs);
+    }
     DRAE__TRY(begin(l, &init, err));
     DRAE__TRY(drae__loop_run(l, result, err));
 done:

@@ -7,8 +7,9 @@
 
 drae__schedule drae__schedule_create(const drae__train_config *config, size_t n_train) {
     drae__schedule s = {.lr = config->optimizer.lr,
-                        .period = config->schedule.period > 0 ? (double)config->schedule.period
-                                                              : (double)n_train,
+                        .period = config->schedule.period > 0
+                                      ? (double)config->schedule.period
+                                      : config->schedule.period_epochs * (double)n_train,
                         .period_factor = config->schedule.period_factor,
                         .amplitude_factor = config->schedule.amplitude_factor,
                         .floor = config->schedule.floor};

@@ -18,7 +18,8 @@ typedef struct drae__schedule {
     double floor;            /* never below; never above the top */
 } drae__schedule;
 
-/* Of the configuration; n_train patches are an epoch, the default period. */
+/* Of the configuration; n_train patches are an epoch, of which the default
+ * period is config.schedule.period_epochs, by default one. */
 drae__schedule drae__schedule_create(const drae__train_config *config, size_t n_train);
 
 /* The rate for the batch that begins after samples samples. restarts (may be NULL): how many lie
