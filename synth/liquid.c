@@ -48,7 +48,7 @@ static void bubbles(const drae__vial *vial, drae__rng *of_run, drae__rng *of_fra
         float speed = drae__rng_range(of_run, 6.0f, 30.0f);
         float sway = drae__rng_range(of_frame, -2.5f, 2.5f);
         bool at_top = i >= rising;
-        b.r = at_top ? drae__rng_range(of_run, 3.0f, 7.0f) : drae__rng_range(of_run, 1.8f, 6.5f);
+        b.r = at_top ? drae__rng_range(of_run, 3.0f, 7.0f) : drae__rng_range(of_run, 2.6f, 6.5f);
         b.depth = drae__rng_range(of_run, 0.35f, 0.9f);
         if (at_top) {
             u = u < 0.0f ? -0.9f - 0.25f * u : 0.9f - 0.25f * u; /* foam gathers at the walls */
@@ -72,7 +72,7 @@ static void drops(const drae__vial *vial, drae__rng *of_run, drae__liquid *liqui
         float u = drae__rng_range(of_run, -0.85f, 0.85f);
         b->x = vial->centre[DRAE__SYNTH_TOP_Y + 550] + u * vial->radius;
         b->y = (float)DRAE__SYNTH_TOP_Y + vial->level - drae__rng_range(of_run, 22.0f, 75.0f);
-        b->r = drae__rng_range(of_run, 2.0f, 5.0f);
+        b->r = drae__rng_range(of_run, 2.4f, 5.0f);
         b->depth = drae__rng_range(of_run, 0.2f, 0.5f);
     }
 }
