@@ -39,6 +39,7 @@ static int exit_status(drae_status status) {
     case DRAE_ERROR_ARGUMENT:
         return DRAE__EXIT_USAGE;
     case DRAE_ERROR_FILE:
+    case DRAE_ERROR_NO_PART:
         return DRAE__EXIT_FILE;
     case DRAE_ERROR_DEVICE:
     case DRAE_ERROR_PARITY:

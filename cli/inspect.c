@@ -354,6 +354,7 @@ static drae_status inspect_all(run *r, drae__err *err) {
         DRAE__TRY(inspect_batch(r, &batch, err));
         drae__progress_update(&progress, r->n_done, NULL);
         if (drae__interrupted && r->n_done < r->in.n) {
+            DRAE__TRY(drae__results_stop(r->results, err));
             status = drae__fail(err, DRAE_ERROR_INTERRUPTED,
                                 "interrupted after %zu of %zu patches; %s/%s has them", r->n_done,
                                 r->in.n, r->o->out, DRAE__RESULTS_PARTIAL_FILE);

@@ -350,9 +350,7 @@ static void fill_head(drae__sheet_head *head, const drae__inspection *in, const 
     int region = 0;
     (void)drae_strip_vial_verdict(in->strip, v, &verdict, &reason);
     head->mark = mark_of((uint8_t)reason);
-    if (h->vials.values[v] != DRAE__UNRECORDED) {
-        (void)snprintf(head->name, sizeof head->name, "vial %d", (int)h->vials.values[v]);
-    }
+    (void)snprintf(head->name, sizeof head->name, "vial %d", (int)h->vials.values[v]);
     if (reason == DRAE_REASON_SCORE &&
         drae_strip_vial_cause(in->strip, v, NULL, &region) == DRAE_OK) {
         char name[32];

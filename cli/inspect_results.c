@@ -158,8 +158,7 @@ static drae_reason write_strip(drae__results *results, size_t s) {
     for (int v = 0; v < h->vials.n; v++) {
         drae_reason of_vial = DRAE_REASON_MISSING;
         (void)drae_strip_vial_verdict(in->strip, v, &verdict, &of_vial);
-        if (of_vial != DRAE_REASON_NONE && of_vial != DRAE_REASON_UNCALIBRATED &&
-            h->vials.values[v] != DRAE__UNRECORDED) {
+        if (of_vial != DRAE_REASON_NONE && of_vial != DRAE_REASON_UNCALIBRATED) {
             drae__jsonl_int(lines, NULL, h->vials.values[v]);
         }
     }
@@ -258,6 +257,16 @@ drae_status drae__results_advance(drae__results *results, drae__err *err) {
         write_patch(results, results->n_written++);
     }
     return drae__jsonl_flush(results->lines, false, err);
+}
+
+drae_status drae__results_stop(drae__results *results, drae__err *err) {
+    const drae__inspection *in = results->inspection;
+    for (; results->n_written < in->n; results->n_written++) {
+        if (in->reasons[results->n_written] != DRAE__REASON_PENDING) {
+            write_patch(results, results->n_written);
+        }
+    }
+    return drae__jsonl_flush(results->lines, true, err);
 }
 
 drae_status drae__results_finish(drae__results *results, drae__err *err) {

@@ -263,8 +263,10 @@ drae_status drae__source_open(const char *const *paths, size_t n_paths, const ch
     }
     fresh->size = size;
     struct stat info;
-    bool folder = n_paths == 1 && stat(paths[0], &info) == 0 && S_ISDIR(info.st_mode);
-    if (folder) {
+    bool exists = stat(paths[0], &info) == 0;
+    if (!exists) {
+        status = drae__fail(err, DRAE_ERROR_FILE, "%s: cannot open: %s", paths[0], strerror(errno));
+    } else if (n_paths == 1 && S_ISDIR(info.st_mode)) {
         fresh->folder = paths[0];
         DRAE__TRY(recipe != NULL ? open_frames(fresh, recipe, err)
                                  : open_images(fresh, region, err));

@@ -156,10 +156,11 @@ drae_status drae__hierarchy_create(const drae__record *records, size_t n,
                                    drae__hierarchy *hierarchy, drae__err *err) {
     drae_status status = DRAE_OK;
     drae__hierarchy h = {.n = n};
-    bool has_product = true;
+    bool has_strips = true;
     bool has_frame = true;
     for (size_t i = 0; i < n; i++) {
-        has_product = has_product && records[i].product != DRAE__UNRECORDED;
+        has_strips = has_strips && records[i].product != DRAE__UNRECORDED &&
+                     records[i].vial != DRAE__UNRECORDED;
         has_frame = has_frame && records[i].frame != DRAE__UNRECORDED;
     }
     h.order = calloc(n, sizeof *h.order);
@@ -173,14 +174,14 @@ drae_status drae__hierarchy_create(const drae__record *records, size_t n,
     for (size_t i = 0; i < n; i++) {
         h.order[i] = i;
         DRAE__TRY(add_level(&h.regions, records[i].region, DRAE_STRIP_REGIONS_MAX, "region", err));
-        if (has_product) {
+        if (has_strips) {
             DRAE__TRY(add_level(&h.vials, records[i].vial, DRAE_STRIP_VIALS_MAX, "vial", err));
         }
-        if (has_product && has_frame) {
+        if (has_strips && has_frame) {
             DRAE__TRY(add_level(&h.frames, records[i].frame, DRAE_STRIP_FRAMES_MAX, "frame", err));
         }
     }
-    if (has_product) {
+    if (has_strips) {
         DRAE__TRY(sort_by_strip(records, &h, err));
         find_bounds(records, &h);
         DRAE__TRY(number_frames(records, has_frame, &h, err));

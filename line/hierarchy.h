@@ -26,7 +26,7 @@ typedef struct drae__levels {
 typedef struct drae__hierarchy {
     size_t n;          /* patches */
     size_t *order;     /* [n] patches strip by strip, in a strip by index; the identity without */
-    size_t n_strips;   /* 0: the records name no product, so there are no strips */
+    size_t n_strips;   /* 0: the records name no product or no vial, so there are no strips */
     size_t *strips;    /* [n_strips + 1] where each begins in order; the last is n */
     size_t n_products; /* product under one batch, recipe and station */
     size_t *products;  /* [n_products + 1] the first strip of each; the last is n_strips */
@@ -38,9 +38,9 @@ typedef struct drae__hierarchy {
 } drae__hierarchy;
 
 /*
- * records[n], n > 0. Without a product in every record there are no strips. Without a frame in
- * every record, the k-th patch of one vial and region in a strip counts as frame k, and frames
- * lists 0..n_frames - 1. Without a vial all are vial DRAE__UNRECORDED: one level.
+ * records[n], n > 0. Without a product and a vial in every record there are no strips (imported
+ * photographs have a product each, but no vials). Without a frame in every record, the k-th patch
+ * of one vial and region in a strip counts as frame k, and frames lists 0..n_frames - 1.
  * ERROR_FILE when a strip would have more frames, vials or regions than drae_strip_create accepts
  * (the text names the column); ERROR_MEMORY. drae__hierarchy_free is safe on a zeroed struct.
  */

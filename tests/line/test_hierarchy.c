@@ -119,6 +119,7 @@ START_TEST(product_numbers_may_repeat_in_another_batch) {
     for (int i = 0; i < 4; i++) {
         records[i] = unrecorded();
         records[i].product = 1;
+        records[i].vial = 0;
         records[i].batch = i % 2;
         records[i].station = i / 2;
     }
@@ -151,7 +152,7 @@ START_TEST(frames_are_counted_where_they_are_not_recorded) {
 }
 END_TEST
 
-START_TEST(no_product_no_strips) {
+START_TEST(no_strips_without_product_and_vial) {
     drae__record records[3];
     for (int i = 0; i < 3; i++) {
         records[i] = unrecorded();
@@ -165,7 +166,10 @@ START_TEST(no_product_no_strips) {
     ck_assert_int_eq(h.regions.n, 3);
     ck_assert_uint_eq(h.order[2], 2);
     drae__hierarchy_free(&h);
-    records[0].product = 5; /* one of three is not enough */
+    for (int i = 0; i < 3; i++) {
+        records[i].product = i;
+        records[i].vial = i < 2 ? 0 : DRAE__UNRECORDED; /* two of three are not enough */
+    }
     ck_assert_int_eq(drae__hierarchy_create(records, 3, &h, NULL), DRAE_OK);
     ck_assert_uint_eq(h.n_strips, 0);
     drae__hierarchy_free(&h);
@@ -211,7 +215,7 @@ int main(void) {
     tcase_add_test(tcase, a_run_that_lacks_shows_in_the_bounds);
     tcase_add_test(tcase, product_numbers_may_repeat_in_another_batch);
     tcase_add_test(tcase, frames_are_counted_where_they_are_not_recorded);
-    tcase_add_test(tcase, no_product_no_strips);
+    tcase_add_test(tcase, no_strips_without_product_and_vial);
     tcase_add_test(tcase, more_levels_than_a_strip_can_have);
     tcase_add_test(tcase, vote_is_seven_of_ten_in_proportion);
     suite_add_tcase(suite, tcase);

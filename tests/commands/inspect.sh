@@ -1,0 +1,171 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# drae inspect and calibrate: verdicts and their files, and how bad input, full disks, signals and
+# two processes end. Networks of 96 pixels keep it short; frames need 256.
+# shellcheck source=tests/commands/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+# ---- material: frames of synthetic strips, as data sets of 96-pixel patches -------------------
+ok "$DRAE" synth -q --frames-out frames --strips 1 --runs 1 --frames 2 --defect-rate 0 --seed 5
+ok "$DRAE" synth -q -o kit.h5 --strips 2 --runs 2 --frames 1 --defect-rate 0.6 --seed 5
+mkdir photos
+cp frames/*_f00.png photos/
+ok "$DRAE" import -q --tile --size 96 -o tiles.h5 photos
+ok "$DRAE" import -q --tile --size 96 --region 3 -o tiles3.h5 photos
+ok "$DRAE" train --quiet --data tiles.h5 --out run --width 8 --latent 8 --batch 4 --max-steps 2 \
+    --w-adv 0 --w-enc 0
+ok "$DRAE" compile --model run/model.h5 -o raw.drae
+
+# ---- calibrate ---------------------------------------------------------------------------------
+ok "$DRAE" calibrate -q --model run/model.h5 --data tiles.h5 -o cal.h5 --false-reject 0.01
+ok "$DRAE" calibrate -q --model run/model.h5 --data tiles.h5 -o cal1.h5 --false-reject 0.01 --threads 1
+check "calibration does not depend on threads" cmp cal.h5 cal1.h5
+expect 3 'region 0 has [0-9]+ good patches; .* needs at least 1000000' \
+    "$DRAE" calibrate -q --model run/model.h5 --data tiles.h5 -o no.h5 --false-reject 0.000001
+expect 3 'absent.h5' "$DRAE" calibrate -q --model absent.h5 --data tiles.h5 -o no.h5
+expect 3 'absent.h5' "$DRAE" calibrate -q --model run/model.h5 --data absent.h5 -o no.h5
+expect 3 '256' "$DRAE" calibrate -q --model run/model.h5 --data kit.h5 -o no.h5
+expect 2 'false-reject' "$DRAE" calibrate --model run/model.h5 --data tiles.h5 -o no.h5 --false-reject 2
+expect 2 '--model is missing' "$DRAE" calibrate --data tiles.h5 -o no.h5
+expect 2 '--data is missing' "$DRAE" calibrate --model run/model.h5 -o no.h5
+expect 2 '-o is missing' "$DRAE" calibrate --model run/model.h5 --data tiles.h5
+expect 1 'cannot create' "$DRAE" calibrate -q --model run/model.h5 --data tiles.h5 -o /proc/none/no.h5
+check "a refused calibration writes nothing" test ! -e no.h5
+ok "$DRAE" compile --model cal.h5 -o line.drae
+
+# ---- a whole inspection ------------------------------------------------------------------------
+ok "$DRAE" inspect --engine line.drae --data tiles.h5 --out all --heatmaps all
+n=$(grep -c '"type":"patch"' all/results.jsonl)
+check "one line a patch, in index order" \
+    test "$(sed -nE 's/^\{"index":([0-9]+),.*/\1/p' all/results.jsonl | sort -nc 2>&1; sed -nE 's/^\{"index":([0-9]+),.*/\1/p' all/results.jsonl | sort -nu | wc -l)" = "$n"
+check "index counts from 0" grep -q '^{"index":0,"region":0,"score":' all/results.jsonl
+check "an overlay a patch" test "$(find all/patches -name 'patch-*.png' | wc -l)" -eq "$n"
+check "a sheet for every 60 patches" test "$(find all/sheets -name 'sheet-*.png' | wc -l)" -eq $(((n + 59) / 60))
+check "no partial file is left" test ! -e all/results.partial.jsonl
+check "no temporary file is left" test -z "$(find all -name '*.tmp')"
+check "at most 1 % of the calibration patches is rejected" \
+    test "$(grep -c '"reject":true' all/results.jsonl)" -le $((n / 100))
+check "and some are" grep -q '"reject":true,"reason":"score above threshold"' all/results.jsonl
+check "the table names the errors" grep -q 'missed defects' stdout.txt
+
+ok "$DRAE" inspect -q --engine line.drae --data tiles.h5 --out one --threads 1 --heatmaps none
+check "results do not depend on threads" cmp all/results.jsonl one/results.jsonl
+check "--heatmaps none draws no overlay" test ! -e one/patches
+check "--quiet is quiet" test ! -s stdout.txt
+
+ok "$DRAE" inspect -q --engine raw.drae --data tiles.h5 --out raw --heatmaps rejects
+check "without calibration threshold and reject are null" \
+    test "$(grep -c '"threshold":null,"reject":null' raw/results.jsonl)" -eq "$n"
+check "and nothing counts as rejected" test -z "$(find raw/patches -name '*.png')"
+check "raw and calibrated scores are the same" \
+    cmp <(grep -o '"score":[^,]*' raw/results.jsonl) <(grep -o '"score":[^,]*' all/results.jsonl)
+
+# ---- an output folder that is taken ------------------------------------------------------------
+ok "$DRAE" inspect -q --engine line.drae --data tiles.h5 --out raw
+check "results of an earlier inspection are replaced" cmp raw/results.jsonl all/results.jsonl
+mkdir foreign
+echo precious >foreign/letter.txt
+expect 2 'foreign: holds other files' "$DRAE" inspect -q --engine line.drae --data tiles.h5 --out foreign
+check "and stays as it was" test "$(ls foreign)" = letter.txt
+ok "$DRAE" inspect -q --engine line.drae --data tiles.h5 --out foreign --force
+check "--force keeps what lay there" grep -q precious foreign/letter.txt
+if command -v flock >/dev/null; then
+    flock raw/.lock sleep 600 &
+    holder=$!
+    for _ in $(seq 50); do
+        flock -n raw/.lock true || break
+        sleep 0.1
+    done
+    expect 1 'another process' "$DRAE" inspect -q --engine line.drae --data tiles.h5 --out raw
+    check "results of the first are not touched" cmp raw/results.jsonl all/results.jsonl
+    pkill -P "$holder"
+    wait "$holder" 2>/dev/null
+fi
+echo file >plain
+expect 1 'plain' "$DRAE" inspect -q --engine line.drae --data tiles.h5 --out plain/out
+expect 1 '/proc' "$DRAE" inspect -q --engine line.drae --data tiles.h5 --out /proc/none
+
+# ---- bad input ---------------------------------------------------------------------------------
+expect 2 '--engine is missing' "$DRAE" inspect --data tiles.h5 --out no
+expect 2 '--data is missing' "$DRAE" inspect --engine line.drae --out no
+expect 2 '--out is missing' "$DRAE" inspect --engine line.drae --data tiles.h5
+expect 2 'heatmaps some' "$DRAE" inspect --engine line.drae --data tiles.h5 --out no --heatmaps some
+expect 3 'absent.drae' "$DRAE" inspect --engine absent.drae --data tiles.h5 --out no
+expect 3 'plain' "$DRAE" inspect --engine plain --data tiles.h5 --out no
+head -c 100000 line.drae >cut.drae
+expect 3 'cut.drae' "$DRAE" inspect --engine cut.drae --data tiles.h5 --out no
+expect 3 'absent.h5' "$DRAE" inspect --engine line.drae --data absent.h5 --out no
+expect 3 'plain' "$DRAE" inspect --engine line.drae --data plain --out no
+expect 3 'kit.h5.*256' "$DRAE" inspect --engine line.drae --data kit.h5 --out no
+expect 3 'patch 0 has region 3; .* regions 0\.\.0' "$DRAE" inspect --engine line.drae --data tiles3.h5 --out no
+mkdir empty
+expect 3 'empty: no .png' "$DRAE" inspect --engine line.drae --data empty --out no
+expect 2 'one folder' "$DRAE" inspect --engine line.drae --data tiles.h5 --recipe frames/recipe.yaml --out no
+check "input that is refused leaves no folder" test ! -e no
+expect 3 'photos/.*\.png: [0-9]+ x [0-9]+ pixels, the engine takes patches of 96 x 96' \
+    "$DRAE" inspect -q --engine line.drae --data photos --out wrong_size
+
+# ---- patch images: overlays make 8-bit PNGs of any size; the engine's own are cut from frames ---
+ok "$DRAE" train --quiet --data kit.h5 --out big --width 8 --latent 8 --batch 2 --max-steps 1 \
+    --w-adv 0 --w-enc 0
+ok "$DRAE" calibrate -q --model big/model.h5 --data kit.h5 -o big.h5 --false-reject 0.1
+ok "$DRAE" compile --model big.h5 -o big.drae
+ok "$DRAE" inspect --engine big.drae --data kit.h5 --out strips
+check "vials, strips and products of two strips in two runs" \
+    test "$(for t in patch vial strip product; do grep -c "\"type\":\"$t\"" strips/results.jsonl; done | tr '\n' ' ')" = "80 20 4 2 "
+check "a sheet a strip and run" test "$(find strips/sheets -name 'strip-*.png' | wc -l)" -eq 4
+expect 2 '--vote 1/2' "$DRAE" inspect -q --engine big.drae --data kit.h5 --out no --vote 1/2
+expect 2 '--vote 7/10x' "$DRAE" inspect -q --engine big.drae --data kit.h5 --out no --vote 7/10x
+expect 2 'has 2 runs' "$DRAE" inspect -q --engine big.drae --data kit.h5 --out no --vote 1/1
+ok "$DRAE" inspect -q --engine big.drae --data kit.h5 --out vote --vote 7/10 --heatmaps none
+check "eight runs that never came reject the product" \
+    test "$(grep '"type":"product"' vote/results.jsonl | grep -c '"reject":true,"reason":"no result"')" -eq 2
+
+ok "$DRAE" inspect -q --engine big.drae --data frames --recipe frames/recipe.yaml --out cut --heatmaps none --maps maps.h5
+check "frames are cut into the patches of two looks at a strip" test "$(grep -c '"type":"patch"' cut/results.jsonl)" -eq 40
+check "maps are written" test -s maps.h5
+# A strip that lies farther off than the recipe searches: no part, no result, reject.
+ok "$DRAE" synth -q --frames-out far --strips 1 --runs 1 --frames 2 --frame-shift 36 --first-product 7 \
+    --defect-rate 0 --seed 6
+sed 's/search_px: [0-9]*/search_px: 4/' frames/recipe.yaml >frames/narrow.yaml
+cp far/*_p000007_*.png frames/
+ok "$DRAE" inspect --engine big.drae --data frames --recipe frames/narrow.yaml --out lost
+check "a frame without its part rejects its vials, and no others" \
+    test "$(grep '"type":"vial"' lost/results.jsonl | grep '"reason":"part not found' | grep -c '"product":7')" -eq 5
+check "its patches have no score" test "$(grep -c '"score":null.*"reject":true,"reason":"part not found' lost/results.jsonl)" -eq 40
+check "the summary counts them" grep -q '"patches_without_result":40' lost/summary.json
+rm frames/*_p000007_*_f01.png
+ok "$DRAE" inspect -q --engine big.drae --data frames --recipe frames/recipe.yaml --out gap --heatmaps none
+check "a frame that is missing rejects its vials" \
+    test "$(grep '"type":"vial"' gap/results.jsonl | grep '"product":7' | grep -c '"reject":true')" -eq 5
+first=b000_p000007_r00_f00.png
+: >frames/$first
+expect 3 "$first" "$DRAE" inspect -q --engine big.drae --data frames --recipe frames/recipe.yaml --out zero
+head -c 20000 far/$first >frames/$first
+expect 3 "$first" "$DRAE" inspect -q --engine big.drae --data frames --recipe frames/recipe.yaml --out half
+expect 3 "absent" "$DRAE" inspect -q --engine big.drae --data absent --recipe frames/recipe.yaml --out no
+
+# ---- full disk, interruption -------------------------------------------------------------------
+small_files() (
+    ulimit -f "$1"
+    shift
+    exec "$@"
+)
+expect 1 'disk/' small_files 40 "$DRAE" inspect -q --engine big.drae --data kit.h5 --out disk
+check "nothing stands under a final name" test ! -e disk/results.jsonl -a ! -e disk/summary.json
+check "no temporary file is left on a full disk" test -z "$(find disk -name '*.tmp')"
+
+"$DRAE" inspect -q --engine big.drae --data kit.h5 kit.h5 kit.h5 kit.h5 kit.h5 --out stop --heatmaps none >/dev/null 2>stderr.txt &
+victim=$!
+for _ in $(seq 200); do
+    [ -s stop/results.partial.jsonl ] && break
+    sleep 0.1
+done
+kill -INT "$victim"
+wait "$victim"
+check "Ctrl-C ends with status 5" test $? -eq 5
+check "and says where the rest is" grep -q 'interrupted after .*results.partial.jsonl' stderr.txt
+check "no whole file is claimed" test ! -e stop/results.jsonl
+done=$(grep -oE 'after [0-9]+' stderr.txt | grep -oE '[0-9]+')
+check "every patch that was inspected has its line" test "$(wc -l <stop/results.partial.jsonl)" -eq "$done"
+finish
