@@ -15,6 +15,11 @@ if(DRAE_SANITIZE)
     -fno-sanitize-recover=undefined)
   target_link_options(drae_flags INTERFACE -fsanitize=address,undefined)
 endif()
+if(DRAE_FUZZ)
+  target_compile_options(drae_flags INTERFACE -fsanitize=fuzzer-no-link,address,undefined
+    -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+  target_link_options(drae_flags INTERFACE -fsanitize=address,undefined)
+endif()
 
 function(drae_room name)
   add_library(drae_${name} OBJECT ${ARGN})

@@ -86,10 +86,11 @@ static bool is_sound(const drae__node *node, const char *path, const uint8_t *pa
         return false;
     }
     if (node->payload == DRAE__PAYLOAD_TABLE) {
-        return node->payload_bytes % sizeof(drae__extent) == 0;
+        return node->kind == DRAE__NODE_ARRAY && node->type != DRAE__VALUE_TEXT &&
+               node->payload_bytes % sizeof(drae__extent) == 0;
     }
-    if (node->payload != DRAE__PAYLOAD_VALUES) {
-        return node->payload_bytes == 0;
+    if (node->payload != DRAE__PAYLOAD_VALUES || node->payload_bytes == 0) {
+        return node->payload == DRAE__PAYLOAD_NONE && node->payload_bytes == 0;
     }
     if (node->type == DRAE__VALUE_TEXT) {
         uint64_t n = 0;
@@ -102,7 +103,7 @@ static bool is_sound(const drae__node *node, const char *path, const uint8_t *pa
            n_bytes > 0 && n_bytes == node->payload_bytes;
 }
 
-static bool index_nodes(drae__scan *scan) {
+bool drae__scan_index(drae__scan *scan) {
     const uint8_t *bytes = scan->reply.bytes;
     size_t left = scan->reply.n_bytes;
     size_t capacity = 0;
@@ -150,7 +151,7 @@ drae_status drae__scan_run(const char *name, int fd, uint64_t file_bytes,
     }
     status = drae__isolate(name, file_bytes, drae__scan_child, &task, &scan->reply, err);
     drae__h5_leave();
-    if (status == DRAE_OK && !index_nodes(scan)) {
+    if (status == DRAE_OK && !drae__scan_index(scan)) {
         status = drae__fail(err, DRAE_ERROR_FILE,
                             "%s: its reader gave no sound answer (file "
                             "damaged or hostile, or memory short)",

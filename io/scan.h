@@ -97,6 +97,10 @@ typedef struct drae__scan_request {
 drae_status drae__scan_run(const char *name, int fd, uint64_t file_bytes,
                            const drae__scan_request *request, drae__scan *scan, drae__err *err);
 
+/* Checks the answer in scan->reply, which is trusted in nothing, and lists its nodes: the second
+ * half of drae__scan_run. False when it is not sound or memory is short. */
+bool drae__scan_index(drae__scan *scan);
+
 /* Opens a regular file for reading and says how long it is: ERROR_FILE when absent, a folder, a
  * pipe, empty, or without the signature of HDF5. */
 drae_status drae__scan_open(const char *path, int *fd, uint64_t *file_bytes, drae__err *err);
