@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Nothing is allocated after a session is created: the allocator of this program counts. It hands
+ * on to glibc's own; with a sanitizer, which brings its own allocator, this test is not built.
+ */
+#include "tests/engine/support.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+void *__libc_malloc(size_t n_bytes);
+void *__libc_calloc(size_t n, size_t n_bytes);
+void *__libc_realloc(void *p, size_t n_bytes);
+void *__libc_memalign(size_t align, size_t n_bytes);
+void __libc_free(void *p);
+
+static atomic_size_t calls;
+
+void *malloc(size_t n_bytes) {
+    atomic_fetch_add(&calls, 1);
+    return __libc_malloc(n_bytes);
+}
+
+void *calloc(size_t n, size_t n_bytes) {
+    atomic_fetch_add(&calls, 1);
+    return __libc_calloc(n, n_bytes);
+}
+
+void *realloc(void *p, size_t n_bytes) {
+    atomic_fetch_add(&calls, 1);
+    return __libc_realloc(p, n_bytes);
+}
+
+void *aligned_alloc(size_t align, size_t n_bytes) {
+    atomic_fetch_add(&calls, 1);
+    return __libc_memalign(align, n_bytes);
+}
+
+void free(void *p) {
+    atomic_fetch_add(&calls, p != NULL);
+    __libc_free(p);
+}
+
+START_TEST(inference_allocates_nothing) {
+    enum { SIZE = 32, BATCH = 9 };
+    e_engine file = e_compile(8, SIZE, 0);
+    drae_engine *engine = e_open(&file, "auto");
+    drae_session *session = e_session(engine, _i, BATCH);
+    uint8_t *images = e_images(BATCH, SIZE);
+    static float recon[BATCH * SIZE * SIZE], residual[BATCH * SIZE * SIZE], scores[BATCH];
+    static uint8_t heat[BATCH * SIZE * SIZE], fixed[BATCH * SIZE * SIZE];
+    static drae_verdict verdicts[BATCH];
+    ck_assert_uint_gt(atomic_load(&calls),
+                      0); /* the counter counts; so does Check, from here on not */
+    size_t before = atomic_load(&calls);
+    for (size_t n = 0; n <= BATCH; n++) {
+        drae_status status = drae_session_infer(session, n, images, NULL, scores, verdicts);
+        status |= drae_session_set_output(session, DRAE_OUTPUT_RECON, recon, sizeof recon);
+        status |= drae_session_set_output(session, DRAE_OUTPUT_RESIDUAL, residual, sizeof residual);
+        status |= drae_session_set_output(session, DRAE_OUTPUT_HEAT, heat, sizeof heat);
+        status |= drae_session_set_output(session, DRAE_OUTPUT_HEAT_FIXED, fixed, sizeof fixed);
+        if (status != DRAE_OK) {
+            break;
+        }
+    }
+    (void)drae_session_infer(session, BATCH + 1, images, NULL, scores, verdicts); /* an error too */
+    size_t after = atomic_load(&calls);
+    ck_assert_msg(after == before, "%d threads: %zu calls of the allocator", _i, after - before);
+    ck_assert_str_ne(drae_session_error(session), "");
+    free(images);
+    drae_session_destroy(session);
+    drae_engine_close(engine);
+    e_engine_free(&file);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("alloc");
+    TCase *tc = tcase_create("alloc");
+    tcase_add_loop_test(tc, inference_allocates_nothing, 1, 4);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    int run = srunner_ntests_run(runner);
+    srunner_free(runner);
+    return failed == 0 && run > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
