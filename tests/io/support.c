@@ -21,7 +21,7 @@ static void remove_folder(void) {
 }
 
 const char *scratch(const char *name) {
-    static char paths[4][512];
+    static char paths[64][512];
     static int next;
     if (folder[0] == '\0') {
         /* Memory before disk: the suites sync hundreds of files. */
@@ -33,7 +33,7 @@ const char *scratch(const char *name) {
         (void)atexit(remove_folder);
     }
     char *path = paths[next];
-    next = (next + 1) % 4;
+    next = (next + 1) % 64;
     (void)snprintf(path, sizeof paths[0], "%s/%s", folder, name);
     return path;
 }

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A fresh folder for this process, removed at exit; and a path inside it (static storage, four
+/* A fresh folder for this process, removed at exit; and a path inside it (static storage, 64
  * may be in use at a time). */
 const char *scratch(const char *name);
 

@@ -262,14 +262,17 @@ START_TEST(integers_of_any_width) {
     const hsize_t n = FN;
     const char *path = scratch("integers.h5");
     for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
-        int64_t regions[FN], strips[FN];
+        int64_t regions[FN], strips[FN], frames[FN];
+        bool negative = H5Tget_sign(types[t]) == H5T_SGN_2;
         for (int i = 0; i < FN; i++) {
             regions[i] = i % 4;
             strips[i] = 100 + i; /* fits every type */
+            frames[i] = negative ? -1 - i : i;
         }
         hid_t file = create_foreign(path, &form, false);
         put(file, "region", types[t], H5T_NATIVE_INT64, 1, &n, regions, NULL);
         put(file, "strip", types[t], H5T_NATIVE_INT64, 1, &n, strips, NULL);
+        put(file, "frame", types[t], H5T_NATIVE_INT64, 1, &n, frames, NULL);
         hid_t space = H5Screate(H5S_SCALAR);
         hid_t attribute = H5Acreate2(file, "format", types[t], space, H5P_DEFAULT, H5P_DEFAULT);
         int one = 1;
@@ -281,6 +284,7 @@ START_TEST(integers_of_any_width) {
         for (int i = 0; i < FN; i++) {
             ck_assert_int_eq(drae__dataset_records(dataset)[i].region, i % 4);
             ck_assert_int_eq(drae__dataset_records(dataset)[i].product, 100 + i);
+            ck_assert_int_eq(drae__dataset_records(dataset)[i].frame, negative ? -1 - i : i);
         }
         ck_assert(drae__dataset_has(dataset, "product"));
         drae__dataset_close(dataset);

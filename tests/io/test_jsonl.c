@@ -63,8 +63,14 @@ START_TEST(every_kind_of_value) {
 END_TEST
 
 START_TEST(numbers_read_back) {
-    static const float floats[] = {0.1f,        1.0f / 3.0f, FLT_MIN, FLT_MAX, 1.17549421e-38f,
-                                   -0.0471123f, 16777217.0f};
+    static const float floats[] = {0.1f,
+                                   1.0f / 3.0f,
+                                   FLT_MIN,
+                                   FLT_MAX,
+                                   1.17549421e-38f,
+                                   -0.0471123f,
+                                   1000.00006103515625f /* takes nine digits */,
+                                   16777217.0f};
     static const double doubles[] = {0.1,     1.0 / 3.0, DBL_MAX,
                                      DBL_MIN, 5e-324,    -123456789.123456789};
     const char *path = scratch("numbers.jsonl");
