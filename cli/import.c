@@ -7,7 +7,7 @@
 #include <string.h>
 
 static void list_bad(void *user, const char *line) {
-    (void)user;
+    drae__progress_clear(user);
     (void)fprintf(stderr, "drae import: passed over: %s\n", line);
 }
 
@@ -175,7 +175,8 @@ static int run(int argc, char **argv) {
                                       .deflate = (int)deflate,
                                       .stop = &drae__interrupted,
                                       .progress = &progress,
-                                      .bad = list_bad};
+                                      .bad = list_bad,
+                                      .user = &progress};
     drae__progress_begin(&progress, frames ? "frames" : "images", 0, quiet);
     if (frames) {
         status = drae__import_frames(output, paths.items, paths.n, recipe, &how, &counts, &err);
@@ -187,6 +188,7 @@ static int run(int argc, char **argv) {
         }
     }
     drae__pictures_free(&list);
+    drae__progress_clear(&progress);
     if (status == DRAE_OK) {
         drae__progress_end(&progress, counts.images);
         report(output, &counts);

@@ -109,6 +109,14 @@ void drae__progress_update(drae__progress *progress, size_t done, const char *no
     }
 }
 
+void drae__progress_clear(drae__progress *progress) {
+    if (progress->terminal && progress->width > 0) {
+        (void)printf("\r%*s\r", progress->width, "");
+        (void)fflush(stdout);
+        progress->width = 0;
+    }
+}
+
 void drae__progress_end(drae__progress *progress, size_t done) {
     if (progress->quiet) {
         return;

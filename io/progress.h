@@ -25,6 +25,10 @@ void drae__progress_begin(drae__progress *progress, const char *what, size_t tot
  * times a second on a terminal, every 10 s in a log. */
 void drae__progress_update(drae__progress *progress, size_t done, const char *note);
 
+/* Takes the bar off the terminal, so that an error or a remark begins on a clean line; the next
+ * update draws it again. */
+void drae__progress_clear(drae__progress *progress);
+
 /* Clears the bar and prints the closing line: total, seconds, rate. */
 void drae__progress_end(drae__progress *progress, size_t done);
 
