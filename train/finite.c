@@ -80,7 +80,7 @@ bool drae__blame_tensors(const drae__params *params, const float *values, bool b
                          const char *what, char layer[DRAE__LAYER_BYTES]) {
     for (size_t i = 0; i < params->n; i++) {
         const drae__param *p = &params->items[backwards ? params->n - 1 - i : i];
-        if (!all_finite(values + p->offset, p->count)) {
+        if (drae__param_trained(p) && !all_finite(values + p->offset, p->count)) {
             (void)snprintf(layer, DRAE__LAYER_BYTES, "%s/%s (%s)", drae__net_name(params->net),
                            p->path, what);
             return true;

@@ -21,7 +21,8 @@ bool drae__blame_decoder(const drae__arch *arch, size_t n, const drae__decoder_a
                          char layer[DRAE__LAYER_BYTES]);
 
 /* The tensors of a flat array: parameters in their order, gradients from the end, which is where
- * backward begins. what: "weights" or "gradient". */
+ * backward begins. what: "weights" or "gradient". Running statistics are passed over: they follow
+ * what the layer before them has made. */
 bool drae__blame_tensors(const drae__params *params, const float *values, bool backwards,
                          const char *what, char layer[DRAE__LAYER_BYTES]);
 

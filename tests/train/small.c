@@ -76,7 +76,7 @@ drae__train_config s_config(void) {
     config.model.width = 8;
     config.model.latent = 8;
     config.run.batch = 4;
-    config.run.threads = 2;
+    config.run.threads = 1; /* no waiting for a second one where the machine is busy */
     config.run.previews = 0;
     return config;
 }

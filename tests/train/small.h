@@ -16,7 +16,7 @@ const char *s_path(const char *name);
  * labelled defective. */
 void s_make_set(const char *path, int size, size_t n, size_t per_product, size_t defective);
 
-/* Width 8, latent 8, batch 4, 2 threads, validation on: seconds for a run of 50 steps at size 32.
+/* Width 8, latent 8, batch 4, 1 thread, validation on: seconds for a run of 50 steps at size 32.
  */
 drae__train_config s_config(void);
 
