@@ -35,9 +35,13 @@ static drae_status check_number(const char *name, double value, double lo, doubl
 
 drae_status drae__synth_check(const drae__synth_config *c, drae__err *err) {
     drae_status status;
-    const long long products = (long long)DRAE__SYNTH_PRODUCT_MAX + 1;
     DRAE__TRY(check_int("first product", c->first_product, 0, DRAE__SYNTH_PRODUCT_MAX, err));
-    DRAE__TRY(check_int("strips", c->strips, 1, products - c->first_product, err));
+    DRAE__TRY(check_int("strips", c->strips, 1, DRAE__SYNTH_PRODUCT_MAX + 1, err));
+    if (c->strips - 1 > DRAE__SYNTH_PRODUCT_MAX - c->first_product) {
+        return drae__fail(err, DRAE_ERROR_ARGUMENT,
+                          "%d strips from product %d on: the last product number is %d", c->strips,
+                          c->first_product, DRAE__SYNTH_PRODUCT_MAX);
+    }
     DRAE__TRY(check_int("runs", c->runs, 1, DRAE__SYNTH_RUNS_MAX, err));
     DRAE__TRY(check_int("frames", c->frames, 1, DRAE__SYNTH_FRAMES_MAX, err));
     DRAE__TRY(check_int("batch", c->batch, 0, BATCH_MAX, err));

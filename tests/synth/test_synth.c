@@ -276,6 +276,12 @@ START_TEST(wrong_configurations_are_refused_by_name) {
     REFUSED(frame_shift_px, -1.0, "frame shift");
 #undef REFUSED
     c = test_config();
+    c.first_product = DRAE__SYNTH_PRODUCT_MAX;
+    ck_assert_int_eq(drae__synth_check(&c, &err), DRAE_ERROR_ARGUMENT);
+    ck_assert_msg(strstr(err.text, "last product number") != NULL, "%s", err.text);
+    c.strips = 1;
+    ck_assert_int_eq(drae__synth_check(&c, NULL), DRAE_OK);
+    c = test_config();
     ck_assert_int_eq(drae__synth_check(&c, NULL), DRAE_OK);
 }
 END_TEST
