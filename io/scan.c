@@ -58,7 +58,7 @@ static size_t padded(size_t n) {
     return (n + 7) & ~(size_t)7;
 }
 
-static size_t value_bytes_of(uint32_t type) {
+size_t drae__scan_value_bytes(uint32_t type) {
     static const size_t bytes[] = {
         [DRAE__VALUE_U8] = 1,  [DRAE__VALUE_I64] = 8, [DRAE__VALUE_U64] = 8,
         [DRAE__VALUE_F32] = 4, [DRAE__VALUE_F64] = 8, [DRAE__VALUE_TEXT] = 0};
@@ -99,7 +99,7 @@ static bool is_sound(const drae__node *node, const char *path, const uint8_t *pa
         }
         return n == node->count && payload[node->payload_bytes - 1] == 0;
     }
-    return drae__size_mul((size_t)node->count, value_bytes_of(node->type), &n_bytes) &&
+    return drae__size_mul((size_t)node->count, drae__scan_value_bytes(node->type), &n_bytes) &&
            n_bytes > 0 && n_bytes == node->payload_bytes;
 }
 

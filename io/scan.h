@@ -124,6 +124,9 @@ drae_status drae__scan_text(const drae__scan *scan, const char *path, const char
 /* Value i of a node with values of an integer type; false when it does not fit in int64. */
 bool drae__found_integer(const drae__found *found, uint64_t i, int64_t *value);
 
+/* Bytes of a value as it is handed over, 0 for text and for what has no values. */
+size_t drae__scan_value_bytes(uint32_t type);
+
 /* "float32 [16,1,3,3]" for error lines. */
 void drae__node_describe(const drae__node *node, char text[160]);
 
