@@ -302,6 +302,10 @@ static void draw_dent(const drae__synth_defect *d, drae__rng *rng, drae__defect_
     }
 }
 
+static float light_at(const drae__synth_strip *strip, int col, int row) {
+    return strip->wet[(size_t)row * DRAE__SYNTH_WIDTH + (size_t)col];
+}
+
 /* The outline of the bottom is pushed in or out. */
 static void draw_bottom(const drae__synth_strip *strip, const drae__synth_defect *d, drae__rng *rng,
                         drae__defect_layer *layer) {
@@ -316,10 +320,8 @@ static void draw_bottom(const drae__synth_strip *strip, const drae__synth_defect
             float p = soft_profile(rho);
             int i = y * DRAE__LAYER_SIDE + x;
             layer->push[i] = height * p;
-            size_t col = (size_t)(layer->x0 + x), row = (size_t)(layer->y0 + y);
-            size_t from = (size_t)(layer->y0 + y - (int)roundf(height * p));
-            float change = strip->wet[from * DRAE__SYNTH_WIDTH + col] -
-                           strip->wet[row * DRAE__SYNTH_WIDTH + col];
+            int col = layer->x0 + x, row = layer->y0 + y, from = row - (int)roundf(height * p);
+            float change = light_at(strip, col, from) - light_at(strip, col, row);
             layer->mask[i] = rho <= 1.0f && fabsf(change) >= VISIBLE ? (uint8_t)d->kind : 0;
         }
     }

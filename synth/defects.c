@@ -34,7 +34,7 @@ drae__synth_defect_range drae__synth_defect_bounds(int kind) {
 
 const char *const *drae__synth_defect_names(void) {
     static const char *const names[] = {
-#define DRAE__DEFECT_TEXT(name, code, text) [code] = text,
+#define DRAE__DEFECT_TEXT(name, code, text) [code] = (text),
         DRAE__DEFECT_TABLE(DRAE__DEFECT_TEXT)
 #undef DRAE__DEFECT_TEXT
             [DRAE__DEFECTS] = NULL};
@@ -86,8 +86,8 @@ bool drae__defect_place_ok(const drae__synth_strip *strip, int v, int region, fl
 
 /* Anywhere on the part within the region, so that the whole defect is in the region. */
 static void place_anywhere(const drae__synth_strip *strip, drae__synth_defect *d, drae__rng *rng) {
-    float left = (float)(DRAE__SYNTH_AXIS_X + DRAE__SYNTH_PITCH * d->vial - DRAE__SYNTH_PATCH / 2);
-    float top = (float)(DRAE__SYNTH_TOP_Y + DRAE__SYNTH_PATCH * d->region);
+    float left = (float)drae__region_x(d->vial);
+    float top = (float)drae__region_y(d->region);
     float margin = 0.5f * d->size_px + 6.0f, side = (float)DRAE__SYNTH_PATCH;
     d->x = left + 0.5f * side;
     d->y = top + 0.5f * side;

@@ -280,8 +280,8 @@ void drae__synth_cut(const drae__synth_config *config, int product, int run, int
     const size_t side = DRAE__SYNTH_PATCH;
     for (int k = 0; k < DRAE__SYNTH_PATCHES; k++) {
         int v = k / DRAE__REGIONS, region = k % DRAE__REGIONS;
-        size_t x0 = (size_t)(DRAE__SYNTH_AXIS_X + DRAE__SYNTH_PITCH * v) - side / 2;
-        size_t y0 = (size_t)DRAE__SYNTH_TOP_Y + side * (size_t)region;
+        size_t x0 = (size_t)drae__region_x(v);
+        size_t y0 = (size_t)drae__region_y(region);
         size_t count[DRAE__DEFECTS] = {0}, in_mask = 0;
         uint8_t *patch = patches + (size_t)k * side * side, *out = masks + (size_t)k * side * side;
         for (size_t y = 0; y < side; y++) {

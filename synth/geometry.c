@@ -76,7 +76,7 @@ void drae__vial_shape(const drae__synth_config *config, int product, int v, drae
     vial->flag_hh =
         0.5f * (float)(DRAE__FLAG_BOTTOM - DRAE__FLAG_TOP) + drae__rng_range(&mould, -1.5f, 1.5f);
     vial->flag_corner = drae__rng_range(&mould, 16.0f, 24.0f);
-    vial->flag_y = (float)(DRAE__SYNTH_TOP_Y + (DRAE__FLAG_TOP + DRAE__FLAG_BOTTOM) / 2);
+    vial->flag_y = (float)(DRAE__SYNTH_TOP_Y + DRAE__FLAG_MIDDLE);
     vial->flag_tilt = drae__rng_range(&own, -0.05f, 0.05f);
     vial->emboss = drae__rng_range(&mould, 0.9f, 1.1f) * drae__rng_range(&own, 0.85f, 1.15f);
     vial->text_x = drae__rng_range(&mould, -3.0f, 3.0f);

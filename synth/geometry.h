@@ -33,6 +33,21 @@ enum {
     DRAE__WEB_BOTTOM = 890
 };
 
+/* Left edge of what belongs to vial 0, middle height of the flags. */
+enum {
+    DRAE__LEFT_X = DRAE__SYNTH_AXIS_X - DRAE__SYNTH_PITCH / 2,
+    DRAE__FLAG_MIDDLE = (DRAE__FLAG_TOP + DRAE__FLAG_BOTTOM) / 2
+};
+
+/* Upper left corner of a region's square. */
+static inline int drae__region_x(int vial) {
+    return DRAE__SYNTH_AXIS_X + DRAE__SYNTH_PITCH * vial - DRAE__SYNTH_PATCH / 2;
+}
+
+static inline int drae__region_y(int region) {
+    return DRAE__SYNTH_TOP_Y + DRAE__SYNTH_PATCH * region;
+}
+
 /* Fill level: the nominal height and how far the centre of a good surface may be from it. */
 #define DRAE__LEVEL_NOMINAL 590.0f
 #define DRAE__LEVEL_RANGE   12.0f

@@ -40,8 +40,8 @@ static const struct {
 
 #define RIDGE_HALF  2.7f /* half width of a ridge in px */
 #define RIDGE_REACH 8    /* px around a stroke that it may change */
-#define LAMP_X      -0.6f
-#define LAMP_Y      -0.8f
+#define LAMP_X      (-0.6f)
+#define LAMP_Y      (-0.8f)
 
 /* Nearest stroke: distance and the direction away from it. */
 typedef struct field {
@@ -86,8 +86,9 @@ static const char *glyph(char letter) {
 /* A point of the flag's own system in the box's pixels. */
 static void to_box(const drae__vial *vial, float u, float v, float *x, float *y) {
     drae__flag_point(vial, u, v, x, y);
-    *x += (float)(DRAE__LETTER_SIDE / 2 - (int)vial->flag_x);
-    *y += (float)(DRAE__LETTER_SIDE / 2 - (int)vial->flag_y);
+    const int half = DRAE__LETTER_SIDE / 2;
+    *x += (float)(half - (int)vial->flag_x);
+    *y += (float)(half - (int)vial->flag_y);
 }
 
 /* One line of text, centred at (u, v) of the flag; unit is the grid step in px. */

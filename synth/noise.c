@@ -2,6 +2,8 @@
 /* Value noise on a periodic lattice. */
 #include "synth/noise.h"
 
+#include <stddef.h>
+
 void drae__noise_fill(drae__noise *noise, drae__rng *rng) {
     for (int i = 0; i < DRAE__NOISE_SIDE * DRAE__NOISE_SIDE; i++) {
         noise->value[i] = drae__rng_range(rng, -1.0f, 1.0f);
@@ -17,8 +19,8 @@ float drae__noise_at(const drae__noise *noise, float x, float y) {
     float fx = floorf(x), fy = floorf(y);
     int ix = (int)fx, iy = (int)fy;
     float tx = fade(x - fx), ty = fade(y - fy);
-    const float *row0 = noise->value + (iy & wrap) * DRAE__NOISE_SIDE;
-    const float *row1 = noise->value + ((iy + 1) & wrap) * DRAE__NOISE_SIDE;
+    const float *row0 = noise->value + (size_t)(iy & wrap) * DRAE__NOISE_SIDE;
+    const float *row1 = noise->value + (size_t)((iy + 1) & wrap) * DRAE__NOISE_SIDE;
     int x0 = ix & wrap, x1 = (ix + 1) & wrap;
     return drae__mix(drae__mix(row0[x0], row0[x1], tx), drae__mix(row1[x0], row1[x1], tx), ty);
 }

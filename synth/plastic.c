@@ -85,7 +85,7 @@ static float web_light(const ray *r, float light) {
     if (r->height < (float)DRAE__WEB_TOP - 8.0f || r->height > (float)DRAE__WEB_BOTTOM + 8.0f) {
         return light;
     }
-    float from_left = r->x - (float)(DRAE__SYNTH_AXIS_X - DRAE__SYNTH_PITCH / 2);
+    float from_left = r->x - (float)DRAE__LEFT_X;
     float nearest = roundf(from_left / (float)DRAE__SYNTH_PITCH);
     float tear = from_left - nearest * (float)DRAE__SYNTH_PITCH;
     bool inner = nearest > 0.5f && nearest < (float)DRAE__SYNTH_VIALS - 0.5f;
@@ -213,7 +213,7 @@ void drae__plastic_row(drae__synth_strip *strip, int row) {
     float *dry = strip->dry + (size_t)row * DRAE__SYNTH_WIDTH;
     float *wet = strip->wet + (size_t)row * DRAE__SYNTH_WIDTH;
     for (int col = 0; col < DRAE__SYNTH_WIDTH; col++) {
-        int v = (col - (DRAE__SYNTH_AXIS_X - DRAE__SYNTH_PITCH / 2)) / DRAE__SYNTH_PITCH;
+        int v = (col - DRAE__LEFT_X) / DRAE__SYNTH_PITCH;
         v = v < 0 ? 0 : v >= DRAE__SYNTH_VIALS ? DRAE__SYNTH_VIALS - 1 : v;
         ray r = {.strip = strip,
                  .vial = &strip->vials[v],

@@ -15,6 +15,21 @@ static float resin_scatter(const drae__synth_config *config) {
     return lot * (config->resin == 1 ? 1.35f : 1.0f);
 }
 
+static void render_layers(drae__synth_strip *strip, int threads) {
+#pragma omp parallel num_threads(threads)
+    {
+#pragma omp for schedule(static, 1)
+        for (int v = 0; v < DRAE__SYNTH_VIALS; v++) {
+            drae__vial_shape(&strip->config, strip->product, v, &strip->vials[v]);
+            drae__lettering_draw(strip, v);
+        }
+#pragma omp for schedule(dynamic, 16)
+        for (int row = 0; row < DRAE__SYNTH_HEIGHT; row++) {
+            drae__plastic_row(strip, row);
+        }
+    }
+}
+
 drae_status drae__synth_create(const drae__synth_config *config, int product,
                                const drae__synth_defect *defects, int n, drae__synth_strip **out,
                                drae__err *err) {
@@ -62,19 +77,7 @@ drae_status drae__synth_create(const drae__synth_config *config, int product,
     drae__noise_fill(&strip->tool, &tool);
     drae__noise_fill(&strip->own, &own);
 
-    int threads = config->threads > 0 ? config->threads : omp_get_max_threads();
-#pragma omp parallel num_threads(threads)
-    {
-#pragma omp for schedule(static, 1)
-        for (int v = 0; v < DRAE__SYNTH_VIALS; v++) {
-            drae__vial_shape(config, product, v, &strip->vials[v]);
-            drae__lettering_draw(strip, v);
-        }
-#pragma omp for schedule(dynamic, 16)
-        for (int row = 0; row < DRAE__SYNTH_HEIGHT; row++) {
-            drae__plastic_row(strip, row);
-        }
-    }
+    render_layers(strip, config->threads > 0 ? config->threads : omp_get_max_threads());
     strip->n_defects = n;
     for (int i = 0; i < n; i++) {
         strip->defects[i] = defects[i];
