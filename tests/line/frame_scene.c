@@ -6,8 +6,6 @@
 #include <math.h>
 #include <stddef.h>
 
-#define SUBSAMPLES 2
-
 static double smooth(double lo, double hi, double t) {
     double s = fmin(fmax((t - lo) / (hi - lo), 0.0), 1.0);
     return s * s * (3.0 - 2.0 * s);
@@ -31,6 +29,7 @@ static double background(double x, double y) {
            10.0 * sin(0.47 * y - 0.29 * x + 1.0);
 }
 
+/* Nothing in it is finer than two pixels, so that one point of it is a pixel. */
 static double gray_at(const scene *s, double x, double y) {
     double gray = background(x, y);
     if (s->edges) {
@@ -39,7 +38,8 @@ static double gray_at(const scene *s, double x, double y) {
     }
     for (int k = 0; k < 2; k++) {
         double dx = x - s->mark_x[k], dy = y - s->mark_y[k];
-        if (!s->hide[k] && fabs(dx) < 20.0 && fabs(dy) < 20.0) {
+        bool lost = k == 0 && s->worn && dx > 3.0;
+        if (!s->hide[k] && !lost && fabs(dx) < 20.0 && fabs(dy) < 20.0) {
             gray += (30.0 - gray) * mark_shape(k, dx, dy);
         }
     }
@@ -58,10 +58,6 @@ static uint8_t to_gray(double value) {
     return (uint8_t)lrint(fmin(fmax(value, 0.0), 255.0));
 }
 
-static double sub(int k) {
-    return (k + 0.5) / SUBSAMPLES - 0.5;
-}
-
 void scene_render(const scene *s, double shift_x, double shift_y, double angle_deg, uint64_t seed,
                   uint8_t *frame) {
     double angle = angle_deg * acos(-1.0) / 180.0, c = cos(angle), n = sin(angle);
@@ -70,14 +66,10 @@ void scene_render(const scene *s, double shift_x, double shift_y, double angle_d
     drae__rng_init(&rng, seed, DRAE__PURPOSE_TEST, 1);
     for (int y = 0; y < SCENE_H; y++) {
         for (int x = 0; x < SCENE_W; x++) {
-            double sum = 0.0;
-            for (int k = 0; k < SUBSAMPLES * SUBSAMPLES; k++) {
-                double dx = x + sub(k % SUBSAMPLES) - cx - shift_x;
-                double dy = y + sub(k / SUBSAMPLES) - cy - shift_y;
-                sum += gray_at(s, cx + c * dx + n * dy, cy - n * dx + c * dy);
-            }
+            double dx = x - cx - shift_x, dy = y - cy - shift_y;
+            double gray = gray_at(s, cx + c * dx + n * dy, cy - n * dx + c * dy);
             double noise = s->noise > 0.0 ? s->noise * (double)drae__rng_normal(&rng) : 0.0;
-            frame[y * SCENE_W + x] = to_gray(sum / (SUBSAMPLES * SUBSAMPLES) + noise);
+            frame[y * SCENE_W + x] = to_gray(gray + noise);
         }
     }
 }
@@ -86,12 +78,8 @@ void scene_template(int k, uint8_t *pixels) {
     scene s = scene_default();
     for (int y = 0; y < SCENE_MARK; y++) {
         for (int x = 0; x < SCENE_MARK; x++) {
-            double sum = 0.0;
-            for (int i = 0; i < SUBSAMPLES * SUBSAMPLES; i++) {
-                sum += gray_at(&s, s.mark_x[k] + x - SCENE_MARK / 2 + sub(i % SUBSAMPLES),
-                               s.mark_y[k] + y - SCENE_MARK / 2 + sub(i / SUBSAMPLES));
-            }
-            pixels[y * SCENE_MARK + x] = to_gray(sum / (SUBSAMPLES * SUBSAMPLES));
+            pixels[y * SCENE_MARK + x] = to_gray(
+                gray_at(&s, s.mark_x[k] + x - SCENE_MARK / 2, s.mark_y[k] + y - SCENE_MARK / 2));
         }
     }
 }

@@ -13,6 +13,7 @@ enum { SCENE_W = 480, SCENE_H = 360, SCENE_MARK = 33 };
 typedef struct scene {
     double mark_x[2], mark_y[2]; /* centres of the marks, nominal */
     bool hide[2];                /* the mark is not there */
+    bool worn;                   /* mark 0 has lost a part of its ring */
     double twin_x, twin_y;       /* a second copy of mark 0 here, where not negative */
     bool edges;                  /* the part is a light plate with straight borders */
     double noise;                /* standard deviation of gray noise */

@@ -191,7 +191,8 @@ START_TEST(shrinking_averages_the_area) {
     cut_ok(&g, frame, patches);
     for (int i = 0; i < 3; i++) {
         here = wide[i].rect;
-        expect_equal(patches + i * PATCH, SIZE, "mean", block_mean, 1);
+        bool exact = i == 1; /* halves are exact in float, sixths and thirty-fifths are not */
+        expect_equal(patches + i * PATCH, SIZE, "mean", block_mean, exact ? 0 : 1);
     }
 }
 END_TEST
@@ -234,7 +235,8 @@ START_TEST(ignored_zones_read_128) {
     drae__recipe_geometry g = scene_geometry(&s);
     const drae__frame_region both[] = {{0, 0, {100, 80, SIZE, SIZE}},
                                        {0, 1, {100, 80, 2 * SIZE, 2 * SIZE}}};
-    const drae__rect zones[] = {{90, 100, 30, 12}, {150, 85, 1, 1}, {300, 300, 20, 20}};
+    const drae__rect zones[] = {
+        {90, 100, 30, 12}, {150, 85, 1, 1}, {151, 89, 1, 1}, {300, 300, 20, 20}};
     g.regions = both;
     g.n_regions = 2;
     for (int moved = 0; moved < 2; moved++) { /* zones move with the part */
@@ -242,7 +244,7 @@ START_TEST(ignored_zones_read_128) {
         g.n_ignore = 0;
         cut_ok(&g, frame, plain);
         g.ignore = zones;
-        g.n_ignore = 3;
+        g.n_ignore = 4;
         cut_ok(&g, frame, patches);
         for (int i = 0; i < 2; i++) {
             double scale = both[i].rect.width / (double)SIZE;
@@ -250,7 +252,8 @@ START_TEST(ignored_zones_read_128) {
                 for (int x = 0; x < SIZE; x++) {
                     double at_x = 100 + (x + 0.5) * scale, at_y = 80 + (y + 0.5) * scale;
                     bool inside = (at_x >= 90 && at_x < 120 && at_y >= 100 && at_y < 112) ||
-                                  (at_x >= 150 && at_x < 151 && at_y >= 85 && at_y < 86);
+                                  (at_x >= 150 && at_x < 151 && at_y >= 85 && at_y < 86) ||
+                                  (at_x >= 151 && at_x < 152 && at_y >= 89 && at_y < 90);
                     int want = inside ? 128 : plain[i * PATCH + y * SIZE + x];
                     ck_assert_msg(patches[i * PATCH + y * SIZE + x] == want,
                                   "region %d (%d, %d): %d, expected %d", i, x, y,

@@ -3,6 +3,8 @@
 #include "frame_scene.h"
 
 #include "base/arena.h"
+#include "line/correlate.h"
+#include "line/mark.h"
 #include "base/philox.h"
 
 #include <check.h>
@@ -189,7 +191,9 @@ START_TEST(limits_are_kept) {
     drae__recipe_geometry g = scene_geometry(&s);
     expect_lost(&g, &s, (pose){0, 0, 3.6}, "part not found"); /* turned too far */
     expect_lost(&g, &s, (pose){0, 0, -3.6}, "part not found");
-    expect_lost(&g, &s, (pose){31.0, 0, 0}, "part not found"); /* beyond search_px */
+    expect_found(&g, &s, (pose){25.2, 0, 0}, 1, SHIFT_BOUND, ANGLE_BOUND);
+    expect_lost(&g, &s, (pose){25.8, 0, 0}, "fixture.search_px is 25"); /* just beyond */
+    expect_lost(&g, &s, (pose){31.0, 0, 0}, "part not found");
     expect_lost(&g, &s, (pose){0, -31.0, 0}, "part not found");
     g.fixture.max_angle_deg = 0.5;
     expect_lost(&g, &s, (pose){0, 0, 0.7}, "part not found");
@@ -229,6 +233,82 @@ START_TEST(a_look_alike_does_not_win) {
             expect_found(&g, &s, (pose){0, 0, 0}, seed, 0.35, 0.1);
         }
     }
+}
+END_TEST
+
+START_TEST(a_better_look_alike_does_not_win) {
+    /* the true mark is worn, the twin is not: alone it would win, but it stands at a wrong distance
+     * from the other mark */
+    scene s = scene_default();
+    s.worn = true;
+    drae__recipe_geometry g = scene_geometry(&s);
+    drae__fixture_result seen;
+    drae__err err = {""};
+    ck_assert_int_eq(locate(&g, &s, (pose){0, 0, 0}, 1, &seen, &err), DRAE_OK);
+    ck_assert_msg(seen.score[0] < 0.85, "worn mark scores %g", seen.score[0]);
+    s.twin_x = 40.0;
+    s.twin_y = 72.0;
+    ck_assert_msg(locate(&g, &s, (pose){0, 0, 0}, 1, &seen, &err) == DRAE_OK, "%s", err.text);
+    ck_assert_msg(fabs(seen.shift_x) < 0.5 && fabs(seen.shift_y) < 0.5 && seen.score[0] < 0.85,
+                  "shift (%g, %g) score %g", seen.shift_x, seen.shift_y, seen.score[0]);
+    s.hide[0] = true; /* without the true one the twin is no part */
+    expect_lost(&g, &s, (pose){0, 0, 0}, "part not found");
+}
+END_TEST
+
+START_TEST(the_best_place_is_that_of_a_full_search) {
+    /* much texture and a mark drowned in noise: many rivals, and only the best one is right */
+    enum { SEARCH = 25, LEFT = 60 - SCENE_MARK / 2, TOP = 50 - SCENE_MARK / 2 };
+    scene s = scene_default();
+    drae__recipe_geometry g = scene_geometry(&s);
+    drae__warp_taps taps;
+    drae__arena arena = {0};
+    drae__mark mark;
+    size_t bytes = 0;
+    drae__warp_taps_init(&taps);
+    ck_assert(drae__mark_book(&g.fixture.marks[0], &bytes) && drae__arena_create(&arena, bytes));
+    float *scratch =
+        drae__aligned_alloc(drae__mark_scratch_floats(&g.fixture.marks[0], &g.fixture) * 4);
+    g.fixture.max_angle_deg = 0.0;
+    drae__mark_prepare(&g.fixture.marks[0], &g.fixture, &taps, &arena, scratch, &mark);
+    drae__plane plane = {frame, SCENE_W, SCENE_W, SCENE_H};
+    s.noise = 45.0;
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        s.hide[0] = seed % 2 == 1; /* then nothing but rivals, all of them poor */
+        scene_render(&s, (double)seed * 5.0 - 15.0, 24.0 - (double)seed * 6.0, 0, seed, frame);
+        double best = -2.0;
+        int best_x = 0, best_y = 0;
+        for (int y = TOP > SEARCH ? TOP - SEARCH : 0; y <= TOP + SEARCH; y++) {
+            for (int x = LEFT - SEARCH; x <= LEFT + SEARCH; x++) {
+                float piece[SCENE_MARK * SCENE_MARK];
+                for (int i = 0; i < SCENE_MARK * SCENE_MARK; i++) {
+                    piece[i] = (float)frame[(y + i / SCENE_MARK) * SCENE_W + x + i % SCENE_MARK];
+                    piece[i] -= 128.0f;
+                }
+                double score = drae__correlate(mark.tmpl, mark.power, piece, SCENE_MARK, SCENE_MARK,
+                                               SCENE_MARK);
+                if (score > best) {
+                    best = score;
+                    best_x = x;
+                    best_y = y;
+                }
+            }
+        }
+        drae__mark_place places[DRAE__MARK_CANDIDATES];
+        int n = drae__mark_search(&mark, &plane, &taps, scratch, places);
+        ck_assert_int_gt(n, 0);
+        ck_assert_msg(places[0].x == best_x + SCENE_MARK / 2 &&
+                          places[0].y == best_y + SCENE_MARK / 2,
+                      "seed %llu: (%g, %g) %.4f, full search (%d, %d) %.4f",
+                      (unsigned long long)seed, places[0].x, places[0].y, places[0].score,
+                      best_x + SCENE_MARK / 2, best_y + SCENE_MARK / 2, best);
+        ck_assert(fabs(places[0].score - best) < 1e-6);
+        for (int i = 1; i < n; i++) {
+            ck_assert(places[i].score <= places[i - 1].score);
+        }
+    }
+    free(scratch);
+    drae__arena_destroy(&arena);
 }
 END_TEST
 
@@ -302,6 +382,8 @@ int main(void) {
     tcase_add_test(tc, limits_are_kept);
     tcase_add_test(tc, marks_at_a_wrong_distance_are_no_part);
     tcase_add_test(tc, a_look_alike_does_not_win);
+    tcase_add_test(tc, a_better_look_alike_does_not_win);
+    tcase_add_test(tc, the_best_place_is_that_of_a_full_search);
     tcase_add_test(tc, a_mark_at_the_frames_border_is_found);
     tcase_add_test(tc, small_and_large_marks);
     tcase_add_test(tc, a_large_mark_partly_out_of_view_is_no_part);
