@@ -18,8 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BAND_ROWS 32  /* sample rows at a time: the tile of a 256 patch stays in the L1/L2 cache */
-#define VIEW_PX   0.5 /* a region's outermost pixel centres may lie this far outside the frame's */
+/* Samples that are read at once: the frame under them stays in the L1 or L2 cache. */
+#define BLOCK_COLUMNS 512
+#define BLOCK_ROWS    32
+
+#define VIEW_PX 0.5 /* a region's outermost pixel centres may lie this far outside the frame's */
 
 struct drae__recipe {
     drae__recipe_geometry geometry;
@@ -31,67 +34,89 @@ struct drae__recipe {
 
 /* ---- cutting ---- */
 
-static int samples_per_pixel(int side, int size) {
-    return (side + size - 1) / size;
+/* How a rectangle becomes a patch: samples per patch pixel, their distance in frame pixels, and how
+ * many patch pixels make a block. */
+typedef struct scale {
+    int n_x, n_y;
+    double step_x, step_y;
+    int columns, rows;
+} scale;
+
+static int at_most(int value, int limit) {
+    return value < limit ? value : limit;
 }
 
-/* Patch rows whose samples are read at once. */
-static int band_of(int per_pixel) {
-    return per_pixel < BAND_ROWS ? BAND_ROWS / per_pixel : 1;
+static scale scale_of(const drae__rect *rect, int size) {
+    scale s = {.n_x = (rect->width + size - 1) / size, .n_y = (rect->height + size - 1) / size};
+    s.step_x = (double)rect->width / (size * s.n_x);
+    s.step_y = (double)rect->height / (size * s.n_y);
+    s.columns = at_most(BLOCK_COLUMNS / s.n_x, size);
+    s.rows = at_most(BLOCK_ROWS / s.n_y, size);
+    return s;
 }
 
-/* Floats that cutting one region takes: samples of a band and the tile behind them. */
+_Static_assert(DRAE__FRAME_SHRINK_MAX <= BLOCK_ROWS && DRAE__FRAME_SHRINK_MAX <= BLOCK_COLUMNS,
+               "a block holds at least one pixel");
+
+/* Floats that cutting one region takes: samples of a block and the tile behind them. */
 static size_t cut_scratch_floats(const drae__rect *rect, int size, double max_angle) {
-    int n_x = samples_per_pixel(rect->width, size), n_y = samples_per_pixel(rect->height, size);
-    int columns = size * n_x, rows = band_of(n_y) * n_y;
+    scale s = scale_of(rect, size);
+    int columns = s.columns * s.n_x, rows = s.rows * s.n_y;
     return (size_t)columns * (size_t)rows +
-           drae__warp_scratch_floats(columns, rows, (double)rect->width / columns,
-                                     (double)rect->height / (size * n_y), max_angle);
+           drae__warp_scratch_floats(columns, rows, s.step_x, s.step_y, max_angle);
 }
 
 static uint8_t to_gray(float value) {
     return (uint8_t)(value <= 0.0f ? 0.0f : value >= 255.0f ? 255.0f : value + 0.5f);
 }
 
-/* Means of n_x x n_y samples into one row of a patch. */
-static void average_row(const float *samples, int size, int n_x, int n_y, uint8_t *dst) {
-    float scale = 1.0f / (float)(n_x * n_y);
-    for (int i = 0; i < size; i++) {
+/* Means of n_x x n_y samples into n pixels of a patch's row. */
+static void average_row(const float *samples, int n, int n_x, int n_y, uint8_t *dst) {
+    float share = 1.0f / (float)(n_x * n_y);
+    for (int i = 0; i < n; i++) {
         float sum = 0.0f;
         for (int k = 0; k < n_y; k++) {
-            const float *row = samples + (size_t)k * (size_t)size * (size_t)n_x + (size_t)(i * n_x);
+            const float *row = samples + (size_t)k * (size_t)n * (size_t)n_x + (size_t)(i * n_x);
             for (int l = 0; l < n_x; l++) {
                 sum += row[l];
             }
         }
-        dst[i] = to_gray(n_x * n_y == 1 ? sum : sum * scale);
+        dst[i] = to_gray(n_x * n_y == 1 ? sum : sum * share);
+    }
+}
+
+/* The block of columns x rows patch pixels from (x, y); dst is its upper left pixel. */
+static void cut_block(const drae__recipe *recipe, const drae__plane *frame, const drae__pose *pose,
+                      const drae__rect *rect, const scale *s, int x, int y, float *scratch,
+                      uint8_t *dst) {
+    int size = recipe->geometry.size;
+    int columns = at_most(s->columns, size - x), rows = at_most(s->rows, size - y);
+    drae__grid grid = {.u_x = pose->cos_a * s->step_x,
+                       .u_y = pose->sin_a * s->step_x,
+                       .v_x = -pose->sin_a * s->step_y,
+                       .v_y = pose->cos_a * s->step_y,
+                       .n_columns = columns * s->n_x,
+                       .n_rows = rows * s->n_y};
+    drae__pose_apply(pose, rect->x + (x * s->n_x + 0.5) * s->step_x - 0.5,
+                     rect->y + (y * s->n_y + 0.5) * s->step_y - 0.5, &grid.origin_x,
+                     &grid.origin_y);
+    size_t row_samples = (size_t)grid.n_columns * (size_t)s->n_y;
+    float *samples = scratch;
+    drae__warp_sample(frame, &recipe->taps, &grid, scratch + row_samples * (size_t)rows, samples);
+    for (int j = 0; j < rows; j++) {
+        average_row(samples + (size_t)j * row_samples, columns, s->n_x, s->n_y,
+                    dst + (size_t)j * (size_t)size);
     }
 }
 
 static void cut_region(const drae__recipe *recipe, const drae__plane *frame, const drae__pose *pose,
                        const drae__rect *rect, float *scratch, uint8_t *patch) {
     int size = recipe->geometry.size;
-    int n_x = samples_per_pixel(rect->width, size), n_y = samples_per_pixel(rect->height, size);
-    double step_x = (double)rect->width / (size * n_x);
-    double step_y = (double)rect->height / (size * n_y);
-    int band = band_of(n_y);
-    for (int first = 0; first < size; first += band) {
-        int rows = size - first < band ? size - first : band;
-        drae__grid grid = {.u_x = pose->cos_a * step_x,
-                           .u_y = pose->sin_a * step_x,
-                           .v_x = -pose->sin_a * step_y,
-                           .v_y = pose->cos_a * step_y,
-                           .n_columns = size * n_x,
-                           .n_rows = rows * n_y};
-        drae__pose_apply(pose, rect->x + 0.5 * step_x - 0.5,
-                         rect->y + (first * n_y + 0.5) * step_y - 0.5, &grid.origin_x,
-                         &grid.origin_y);
-        float *samples = scratch;
-        size_t n_samples = (size_t)grid.n_columns * (size_t)grid.n_rows;
-        drae__warp_sample(frame, &recipe->taps, &grid, scratch + n_samples, samples);
-        for (int j = 0; j < rows; j++) {
-            average_row(samples + (size_t)j * (size_t)n_y * (size_t)grid.n_columns, size, n_x, n_y,
-                        patch + (size_t)(first + j) * (size_t)size);
+    scale s = scale_of(rect, size);
+    for (int y = 0; y < size; y += s.rows) {
+        for (int x = 0; x < size; x += s.columns) {
+            cut_block(recipe, frame, pose, rect, &s, x, y, scratch,
+                      patch + (size_t)y * (size_t)size + x);
         }
     }
 }

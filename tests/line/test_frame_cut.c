@@ -229,6 +229,34 @@ START_TEST(any_size_keeps_a_ramp) {
 }
 END_TEST
 
+START_TEST(large_patches_are_cut_in_blocks) {
+    enum { LARGE = 1008 }; /* two blocks of unequal width */
+    static uint8_t patch[LARGE * LARGE];
+    scene s = scene_default();
+    drae__recipe_geometry g = scene_geometry(&s);
+    g.fixture = (drae__fixture){.kind = DRAE__FIXTURE_NONE};
+    const drae__frame_region one[] = {{0, 0, {40, 30, 400, 300}}};
+    g.regions = one;
+    g.n_regions = 1;
+    g.size = LARGE;
+    for (int y = 0; y < SCENE_H; y++) {
+        for (int x = 0; x < SCENE_W; x++) {
+            frame[y * SCENE_W + x] = (uint8_t)lrint(20.0 + 0.3 * x + 0.2 * y);
+        }
+    }
+    cut_ok(&g, frame, patch);
+    for (int y = 0; y < LARGE; y++) {
+        for (int x = 0; x < LARGE; x++) {
+            double at_x = 40 + (x + 0.5) * 400 / LARGE - 0.5;
+            double at_y = 30 + (y + 0.5) * 300 / LARGE - 0.5;
+            double want = 20.0 + 0.3 * at_x + 0.2 * at_y;
+            ck_assert_msg(fabs(patch[y * LARGE + x] - want) < 1.5, "(%d, %d): %d, expected %.2f", x,
+                          y, patch[y * LARGE + x], want);
+        }
+    }
+}
+END_TEST
+
 START_TEST(ignored_zones_read_128) {
     static uint8_t patches[4 * PATCH], plain[4 * PATCH];
     scene s = scene_default();
@@ -347,6 +375,7 @@ int main(void) {
     tcase_add_test(tc, edges_cut_alike);
     tcase_add_test(tc, shrinking_averages_the_area);
     tcase_add_test(tc, any_size_keeps_a_ramp);
+    tcase_add_test(tc, large_patches_are_cut_in_blocks);
     tcase_add_test(tc, ignored_zones_read_128);
     tcase_add_test(tc, a_region_out_of_view_is_no_part);
     tcase_add_test(tc, stride_and_neighbours_do_not_matter);
