@@ -17,8 +17,7 @@
 #define DRIFT_MAX     3.0   /* pixels from the whole-pixel place to the refined one */
 #define SEARCH_WORK   4.0e8 /* multiplications of one mark's coarse search that are allowed */
 #define SLACK_PX      1.0   /* of a candidate pair's distance, before refinement */
-#define SLACK_RADIANS 0.01
-#define LIMIT_PX      0.5 /* a place found may lie beyond the search window by its rounding */
+#define LIMIT_PX      0.5   /* a place found may lie beyond the search window by its rounding */
 #define LIMIT_DEGREES 0.01
 
 /* ---- preparation ---- */
@@ -37,7 +36,7 @@ static int edge_skew(const drae__fixture_edge *edge, double max_angle) {
 }
 
 size_t drae__locator_scratch_floats(const drae__fixture *fixture) {
-    double max_angle = drae__radians(fixture->max_angle_deg) + SLACK_RADIANS;
+    double max_angle = drae__radians(fixture->max_angle_deg) + DRAE__MARK_ANGLE_SLACK;
     size_t most = 0;
     for (int i = 0; i < 2 && fixture->kind == DRAE__FIXTURE_MARKS; i++) {
         size_t floats = drae__mark_scratch_floats(&fixture->marks[i], fixture);
@@ -148,7 +147,7 @@ static double tolerance(double nominal) {
 static bool choose_pair(const drae__locator *locator,
                         drae__mark_place places[2][DRAE__MARK_CANDIDATES], const int n[2],
                         drae__mark_place pair[2]) {
-    double max_angle = drae__radians(locator->fixture.max_angle_deg) + SLACK_RADIANS;
+    double max_angle = drae__radians(locator->fixture.max_angle_deg) + DRAE__MARK_ANGLE_SLACK;
     double best = -4.0;
     bool found = false;
     for (int i = 0; i < n[0]; i++) {
@@ -172,7 +171,7 @@ static bool choose_pair(const drae__locator *locator,
  * does not come to rest. */
 static double refine_pair(const drae__locator *locator, const drae__plane *frame,
                           const drae__warp_taps *taps, float *scratch, drae__mark_place pair[2]) {
-    double max_angle = drae__radians(locator->fixture.max_angle_deg) + SLACK_RADIANS;
+    double max_angle = drae__radians(locator->fixture.max_angle_deg) + DRAE__MARK_ANGLE_SLACK;
     drae__mark_place start[2] = {pair[0], pair[1]};
     double moved = 0.0, drift = 0.0;
     for (int step = 0; step < REFINE_STEPS; step++) {
@@ -318,7 +317,7 @@ static drae_status locate_edges(const drae__locator *locator, const drae__plane 
                                 const drae__warp_taps *taps, float *scratch, drae__pose *pose,
                                 drae__fixture_result *result, drae__err *err) {
     const drae__fixture *fixture = &locator->fixture;
-    double max_angle = drae__radians(fixture->max_angle_deg) + SLACK_RADIANS;
+    double max_angle = drae__radians(fixture->max_angle_deg) + DRAE__MARK_ANGLE_SLACK;
     drae__edge_place places[DRAE__FIXTURE_EDGES_N];
     for (int i = 0; i < DRAE__FIXTURE_EDGES_N; i++) {
         places[i] = (drae__edge_place){.x = fixture->edges[i].x, .y = fixture->edges[i].y};

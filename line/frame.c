@@ -284,7 +284,7 @@ drae_status drae__frame_locate(const drae__recipe *recipe, const uint8_t *frame,
     drae__plane plane = {frame, stride, recipe->geometry.frame_width,
                          recipe->geometry.frame_height};
     drae__fixture_result seen = {0};
-    drae__pose pose;
+    drae__pose pose = {0};
     drae_status status = locate(recipe, &plane, workspace, &pose, &seen, err);
     if (result != NULL) {
         *result = seen;
@@ -298,7 +298,7 @@ drae_status drae__frame_cut(const drae__recipe *recipe, const uint8_t *frame, si
     const drae__recipe_geometry *g = &recipe->geometry;
     drae__plane plane = {frame, stride, g->frame_width, g->frame_height};
     drae__fixture_result seen = {0};
-    drae__pose pose;
+    drae__pose pose = {0};
     drae_status status = locate(recipe, &plane, workspace, &pose, &seen, err);
     for (size_t i = 0; i < g->n_regions && status == DRAE_OK; i++) {
         const drae__rect *rect = &g->regions[i].rect;

@@ -59,17 +59,19 @@ static size_t coarse_bytes(const drae__fixture_mark *source) {
 
 bool drae__mark_book(const drae__fixture_mark *source, size_t *total) {
     size_t bytes = (size_t)source->width * (size_t)source->height * sizeof(float);
-    bool fits = drae__arena_book(total, bytes) && drae__arena_book(total, bytes) &&
-                drae__arena_book(total, bytes);
-    return fits && drae__arena_book(total, coarse_bytes(source));
+    bool fits = drae__arena_book(total, coarse_bytes(source));
+    for (int i = 0; i < 3; i++) { /* template and slopes */
+        fits = fits && drae__arena_book(total, bytes);
+    }
+    return fits;
 }
 
 size_t drae__mark_scratch_floats(const drae__fixture_mark *source, const drae__fixture *fixture) {
-    double max_angle = drae__radians(fixture->max_angle_deg);
-    size_t side_w = (size_t)source->width + 2 * DRAE__MARK_DECIMATE_MAX;
-    size_t side_h = (size_t)source->height + 2 * DRAE__MARK_DECIMATE_MAX;
-    size_t fine =
-        side_w * side_h + drae__warp_scratch_floats((int)side_w, (int)side_h, 1.0, 1.0, max_angle);
+    double max_angle = drae__radians(fixture->max_angle_deg) + DRAE__MARK_ANGLE_SLACK;
+    int side_w = source->width + 2 * DRAE__MARK_DECIMATE_MAX;
+    int side_h = source->height + 2 * DRAE__MARK_DECIMATE_MAX;
+    size_t fine = (size_t)side_w * (size_t)side_h +
+                  drae__warp_scratch_floats(side_w, side_h, 1.0, 1.0, max_angle);
     size_t coarse = 0;
     for (int decimate = 1; decimate <= DRAE__MARK_DECIMATE_MAX; decimate *= 2) {
         size_t n = (size_t)coarse_positions(fixture->search_px, decimate);
@@ -87,8 +89,8 @@ size_t drae__mark_scratch_floats(const drae__fixture_mark *source, const drae__f
 static double make_coarse(const drae__plane *source, const drae__warp_taps *taps, int decimate,
                           int w, int h, double angle, float *scratch, float *dst) {
     int full_w = w * decimate, full_h = h * decimate;
-    double dx = (source->width - full_w) / 2 - 0.5 * (source->width - 1);
-    double dy = (source->height - full_h) / 2 - 0.5 * (source->height - 1);
+    int crop_x = (source->width - full_w) / 2, crop_y = (source->height - full_h) / 2;
+    double dx = crop_x - 0.5 * (source->width - 1), dy = crop_y - 0.5 * (source->height - 1);
     double c = cos(angle), s = sin(angle);
     drae__grid grid = {.origin_x = 0.5 * (source->width - 1) + c * dx + s * dy,
                        .origin_y = 0.5 * (source->height - 1) - s * dx + c * dy,
@@ -194,9 +196,8 @@ double drae__mark_prepare(const drae__fixture_mark *source, const drae__fixture 
     double work =
         choose_coarse(mark, &plane, taps, max_angle, sqrt(mark->power / (double)n), scratch);
     for (int k = 0; k < mark->n_angles; k++) {
-        int from_middle = k - mark->n_angles / 2;
-        mark->angle[k] =
-            mark->n_angles == 1 ? 0.0 : max_angle * from_middle / (double)(mark->n_angles / 2);
+        int middle = mark->n_angles / 2;
+        mark->angle[k] = middle == 0 ? 0.0 : max_angle * (k - middle) / middle;
         mark->coarse_power[k] =
             make_coarse(&plane, taps, mark->decimate, mark->coarse_w, mark->coarse_h,
                         mark->angle[k], scratch, drae__mark_coarse(mark, k));

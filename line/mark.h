@@ -18,6 +18,7 @@
 #define DRAE__MARK_CANDIDATES   5
 #define DRAE__MARK_ANGLES_MAX   33
 #define DRAE__MARK_DECIMATE_MAX 8
+#define DRAE__MARK_ANGLE_SLACK  0.01 /* radians beyond the recipe's limit that places may have */
 
 typedef struct drae__mark {
     int width, height, search;

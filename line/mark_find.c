@@ -32,9 +32,8 @@ static void decimate_window(const drae__plane *frame, int left, int top, int dec
         for (int i = 0; i < w; i++) {
             int sum = 0;
             for (int y = 0; y < decimate; y++) {
-                const uint8_t *row = frame->pixels +
-                                     (size_t)(top + j * decimate + y) * frame->stride + left +
-                                     i * decimate;
+                size_t from = (size_t)(top + j * decimate + y) * frame->stride;
+                const uint8_t *row = frame->pixels + from + (size_t)(left + i * decimate);
                 for (int x = 0; x < decimate; x++) {
                     sum += row[x];
                 }

@@ -28,10 +28,15 @@ static drae_status locate(const drae__recipe_geometry *g, const scene *s, pose p
     drae__recipe *recipe = NULL;
     drae_status made = drae__recipe_create(g, &recipe, err);
     ck_assert_msg(made == DRAE_OK, "%s", err->text);
-    void *workspace = drae__aligned_alloc(drae__frame_workspace_bytes(recipe));
-    memset(workspace, 0xff, drae__frame_workspace_bytes(recipe)); /* NaN */
+    enum { GUARD = 4096 };
+    size_t bytes = drae__frame_workspace_bytes(recipe);
+    uint8_t *workspace = drae__aligned_alloc(bytes + GUARD);
+    memset(workspace, 0xff, bytes + GUARD); /* NaN */
     scene_render(s, p.x, p.y, p.angle, seed, frame);
     drae_status status = drae__frame_locate(recipe, frame, SCENE_W, workspace, result, err);
+    for (size_t i = 0; i < GUARD; i++) {
+        ck_assert_msg(workspace[bytes + i] == 0xff, "byte %zu behind the workspace", i);
+    }
     free(workspace);
     drae__recipe_destroy(recipe);
     return status;
@@ -350,6 +355,30 @@ START_TEST(small_and_large_marks) {
 }
 END_TEST
 
+START_TEST(large_marks_turned_to_the_limit) {
+    /* near the middle, so that a short search covers the turn and the fine steps need most room */
+    scene s = scene_default();
+    s.mark_x[0] = 210.0;
+    s.mark_x[1] = 270.0;
+    s.mark_y[0] = s.mark_y[1] = 180.0;
+    drae__recipe_geometry g = scene_geometry(&s);
+    static uint8_t whole[SCENE_W * SCENE_H], cut[2][201 * 201];
+    scene_render(&s, 0, 0, 0, 1, whole);
+    for (int k = 0; k < 2; k++) {
+        for (int y = 0; y < 201; y++) {
+            memcpy(cut[k] + y * 201, whole + (80 + y) * SCENE_W + (int)s.mark_x[k] - 100, 201);
+        }
+        g.fixture.marks[k] = (drae__fixture_mark){cut[k], 201, 201, s.mark_x[k], s.mark_y[k]};
+    }
+    g.fixture.search_px = 6;
+    g.fixture.max_angle_deg = 10.0;
+    for (int turn = -10; turn <= 10; turn += 5) {
+        expect_found(&g, &s, (pose){0.3, -0.4, turn}, 1, SHIFT_BOUND, ANGLE_BOUND);
+    }
+    expect_lost(&g, &s, (pose){0.3, -0.4, 10.5}, "part not found");
+}
+END_TEST
+
 START_TEST(a_large_mark_partly_out_of_view_is_no_part) {
     /* 101 pixels of a repeating texture that leave the frame at two sides by a few pixels: what is
      * most alike within the frame scores 0.8 but is not the place. */
@@ -386,6 +415,7 @@ int main(void) {
     tcase_add_test(tc, the_best_place_is_that_of_a_full_search);
     tcase_add_test(tc, a_mark_at_the_frames_border_is_found);
     tcase_add_test(tc, small_and_large_marks);
+    tcase_add_test(tc, large_marks_turned_to_the_limit);
     tcase_add_test(tc, a_large_mark_partly_out_of_view_is_no_part);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
