@@ -151,9 +151,9 @@ static void make_patch(shot *s) {
     }
 }
 
-/* Frequencies over 2000 samples: sigma of a share p is sqrt(p (1-p) / 2000) <= 0.0112. */
+/* Frequencies over 600 samples: the deviation of a share p is sqrt(p (1-p) / 600) <= 0.0204. */
 START_TEST(test_augment_statistics) {
-    enum { SAMPLES = 2000 };
+    enum { SAMPLES = 600 };
     drae__train_config config = drae__train_config_default();
     config.augment.rotation = 0.0; /* so that a flip can be told */
     shot *s = calloc(1, sizeof *s);
@@ -184,16 +184,16 @@ START_TEST(test_augment_statistics) {
         spread += squares / (PIXELS - area);
     }
     double q = (double)perturbed / SAMPLES;
-    ck_assert_msg(fabs(q - 0.75) < 0.04, "perturbed %.3f of the samples, expected 0.75", q);
+    ck_assert_msg(fabs(q - 0.75) < 0.06, "perturbed %.3f of the samples, expected 0.75", q);
     double flips = (double)flipped / SAMPLES;
-    ck_assert_msg(fabs(flips - 0.5) < 0.045, "flipped %.3f, expected 0.5", flips);
+    ck_assert_msg(fabs(flips - 0.5) < 0.07, "flipped %.3f, expected 0.5", flips);
     beta /= (double)perturbed;
-    ck_assert_msg(fabs(beta - 0.75) < 0.02, "mean beta %.3f, expected 0.75", beta);
+    ck_assert_msg(fabs(beta - 0.75) < 0.03, "mean beta %.3f, expected 0.75", beta);
     fraction /= (double)perturbed;
     ck_assert_msg(fraction > 0.05 && fraction < 0.3, "masks cover %.3f", fraction);
     /* E[sigma^2] of U(0, 0.03) is 3e-4. */
     spread /= SAMPLES;
-    ck_assert_msg(fabs(spread - 3e-4) < 3e-5, "noise variance %.3g, expected 3e-4", spread);
+    ck_assert_msg(fabs(spread - 3e-4) < 4e-5, "noise variance %.3g, expected 3e-4", spread);
     free(s);
 }
 END_TEST
@@ -206,7 +206,7 @@ START_TEST(test_augment_angles) {
     config.augment.flip = 0.0;
     s->patch[(SIZE / 2) * SIZE + SIZE / 2 + 25] = 255;
     double lo = 0.0, hi = 0.0;
-    for (uint64_t i = 0; i < 400; i++) {
+    for (uint64_t i = 0; i < 150; i++) {
         shoot(&config, 0, i, s);
         double x = 0.0, y = 0.0, sum = 0.0;
         for (int k = 0; k < PIXELS; k++) {
