@@ -223,7 +223,7 @@ static void show_defaults(const drae__train_config *c, arguments *a) {
 
 /* "section.key=value" as one line of YAML over the configuration. */
 static drae_status apply_set(const char *text, drae__train_config *config, drae__err *err) {
-    char yaml[300], name[300];
+    char yaml[300], why[DRAE__ERR_BYTES];
     const char *dot = strchr(text, '.');
     const char *equals = dot != NULL ? strchr(dot, '=') : NULL;
     if (equals == NULL || strlen(text) > 200) {
@@ -233,9 +233,13 @@ static drae_status apply_set(const char *text, drae__train_config *config, drae_
     }
     (void)snprintf(yaml, sizeof yaml, "%.*s:\n  %.*s: %s\n", (int)(dot - text), text,
                    (int)(equals - dot - 1), dot + 1, equals + 1);
-    (void)snprintf(name, sizeof name, "--set %s", text);
-    drae_status status = drae__train_config_parse(name, yaml, strlen(yaml), config, err);
-    return status == DRAE_ERROR_FILE ? DRAE_ERROR_ARGUMENT : status;
+    drae_status status = drae__train_config_parse("", yaml, strlen(yaml), config, err);
+    if (status == DRAE_ERROR_FILE) { /* ":2: what is wrong": there is no file whose line matters */
+        const char *what = strstr(err->text, ": ");
+        (void)snprintf(why, sizeof why, "%s", what == NULL ? err->text : what + 2);
+        return drae__fail(err, DRAE_ERROR_ARGUMENT, "--set %s: %s", text, why);
+    }
+    return status;
 }
 
 static drae_status apply_options(const arguments *a, const drae__option *options, size_t n,

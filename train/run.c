@@ -254,12 +254,12 @@ drae_status drae__run(const drae__train_config *wanted, const drae__run_options 
                                    &l->trainer, err));
     DRAE__TRY(drae__eval_room_create(&config, drae__dataset_size(l->dataset), &l->room, err));
     result->n_bytes = l->trainer.memory.n_bytes;
-    say(l, "%lld threads, %s, %.2f GB planned for a step of %zu patches",
+    say(l, "threads %lld, %s, %.2f GB planned for a step of %zu patches",
         (long long)config.run.threads, config.run.precision, (double)result->n_bytes / 1e9, batch);
     if (l->schedule.period < SHORT_PERIOD * (double)batch && config.run.epochs > 1) {
         say(l,
-            "the learning rate's first period is only %.0f steps long, each later one is lower by "
-            "%.2g: consider schedule.period_epochs=%lld",
+            "the learning rate's first period is only %.0f steps long and each later one begins at "
+            "%.2g of the one before: consider --set schedule.period_epochs=%lld",
             ceil(l->schedule.period / (double)batch), config.schedule.amplitude_factor,
             (long long)config.run.epochs);
     }
