@@ -61,24 +61,40 @@ void drae__codec_i64(drae__codec *c, int64_t *value) {
     memcpy(value, &v, sizeof v);
 }
 
+#define QUIET_F32 0x7fc00000u
+#define QUIET_F64 0x7ff8000000000000u
+
+static void refuse_nan(drae__codec *c) {
+    if (c->status == DRAE_OK) {
+        c->status = drae__fail(c->err, DRAE_ERROR_FILE,
+                               "a number at byte %zu is not a number, in a form of its own", c->at);
+    }
+}
+
 void drae__codec_f32(drae__codec *c, float *value) {
     uint32_t bits;
     memcpy(&bits, value, sizeof bits);
     if (*value != *value) {
-        bits = 0x7fc00000u;
+        bits = QUIET_F32;
     }
     drae__codec_u32(c, &bits);
     memcpy(value, &bits, sizeof bits);
+    if (*value != *value && bits != QUIET_F32) {
+        refuse_nan(c);
+    }
 }
 
 void drae__codec_f64(drae__codec *c, double *value) {
     uint64_t bits;
     memcpy(&bits, value, sizeof bits);
     if (*value != *value) {
-        bits = 0x7ff8000000000000u;
+        bits = QUIET_F64;
     }
     number(c, &bits, 8);
     memcpy(value, &bits, sizeof bits);
+    if (*value != *value && bits != QUIET_F64) {
+        refuse_nan(c);
+    }
 }
 
 void drae__codec_int(drae__codec *c, int *value, int least, int greatest, const char *what) {

@@ -28,7 +28,8 @@ drae__codec drae__codec_writer(uint8_t *to, size_t n_bytes, drae__err *err);
 void drae__codec_u32(drae__codec *c, uint32_t *value);
 void drae__codec_u64(drae__codec *c, uint64_t *value);
 void drae__codec_i64(drae__codec *c, int64_t *value);
-/* Any NaN is written as the quiet one with no payload, so that equal contents are equal bytes. */
+/* Any NaN is written as the quiet one with no payload, so that equal contents are equal bytes; no
+ * other is read. */
 void drae__codec_f32(drae__codec *c, float *value);
 void drae__codec_f64(drae__codec *c, double *value);
 

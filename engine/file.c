@@ -56,9 +56,9 @@ static bool lay_out(const drae__engine_data *data, layout *l) {
 
 /* ---- the two descriptions of bytes: one walk each, read or written by the same codec --------- */
 
-static void walk_header(drae__codec *c, const layout *l, uint32_t *format) {
+static void walk_header(drae__codec *c, const layout *l) {
     drae__codec_constant(c, magic, sizeof magic);
-    drae__codec_u32(c, format);
+    drae__codec_u32_is(c, DRAE__ENGINE_FORMAT, "format");
     drae__codec_u32_is(c, HEADER_BYTES, "size of the header");
     drae__codec_u64_is(c, l->file_bytes, "size of the file");
     drae__codec_u32_is(c, SECTIONS, "number of sections");
@@ -135,9 +135,8 @@ drae_status drae__engine_file_encode(const drae__engine_data *data, uint8_t **by
     }
     drae_status status = DRAE_OK;
     drae__engine_data copy = *data;
-    uint32_t format = DRAE__ENGINE_FORMAT;
     drae__codec c = drae__codec_writer(file, HEADER_BYTES, err);
-    walk_header(&c, &l, &format);
+    walk_header(&c, &l);
     DRAE__TRY(c.status);
     c = drae__codec_writer(file + l.offset[META], META_BYTES, err);
     walk_meta(&c, &copy);
@@ -249,6 +248,15 @@ static drae_status check_values(const drae__engine_data *d, const drae__params *
     }
     for (size_t t = 0; t < params->n; t++) {
         const drae__param *p = &params->items[t];
+        size_t end = t + 1 < params->n ? params->items[t + 1].offset : params->total;
+        for (size_t i = p->offset + p->count; i < end; i++) {
+            uint32_t bits;
+            memcpy(&bits, &d->weights[i], sizeof bits);
+            if (bits != 0) {
+                return drae__fail(err, DRAE_ERROR_FILE, "weights: the gap behind %s is not zero",
+                                  p->path);
+            }
+        }
         for (size_t i = 0; i < p->count; i++) {
             float v = d->weights[p->offset + i];
             if (!isfinite(v) || (p->kind == DRAE__PARAM_VAR && v < 0.0f)) {
@@ -260,14 +268,12 @@ static drae_status check_values(const drae__engine_data *d, const drae__params *
     return DRAE_OK;
 }
 
-drae_status drae__engine_file_decode(const uint8_t *bytes, size_t n_bytes, drae__engine_data *data,
-                                     uint8_t digest[32], drae__err *err) {
+drae_status drae__engine_file_parse(const uint8_t *bytes, size_t n_bytes, drae__engine_data *data,
+                                    drae__err *err) {
     drae_status status = DRAE_OK;
     drae__params params = {0};
     drae__engine_data d;
     memset(&d, 0, sizeof d);
-    uint8_t whole[32];
-    DRAE__TRY(check_envelope(bytes, n_bytes, whole, err));
     if (n_bytes < HEADER_BYTES + META_BYTES + DIGEST_BYTES) {
         status = drae__fail(err, DRAE_ERROR_FILE, "too short for its description");
         goto done;
@@ -290,9 +296,8 @@ drae_status drae__engine_file_decode(const uint8_t *bytes, size_t n_bytes, drae_
         status = drae__fail(err, DRAE_ERROR_FILE, "sizes do not fit in memory");
         goto done;
     }
-    uint32_t format = DRAE__ENGINE_FORMAT;
     c = drae__codec_reader(bytes, HEADER_BYTES, err);
-    walk_header(&c, &l, &format);
+    walk_header(&c, &l);
     DRAE__TRY(c.status);
     if (l.file_bytes != n_bytes) {
         status = drae__fail(err, DRAE_ERROR_FILE, "%zu bytes, its description needs %zu", n_bytes,
@@ -309,12 +314,15 @@ drae_status drae__engine_file_decode(const uint8_t *bytes, size_t n_bytes, drae_
     DRAE__TRY(check_calibration(&d, err));
     DRAE__TRY(check_values(&d, &params, err));
     *data = d;
-    if (digest != NULL) {
-        memcpy(digest, whole, sizeof whole);
-    }
 done:
     drae__params_free(&params);
     return status;
+}
+
+drae_status drae__engine_file_decode(const uint8_t *bytes, size_t n_bytes, drae__engine_data *data,
+                                     uint8_t digest[32], drae__err *err) {
+    drae_status status = check_envelope(bytes, n_bytes, digest, err);
+    return status != DRAE_OK ? status : drae__engine_file_parse(bytes, n_bytes, data, err);
 }
 
 drae_status drae__engine_file_describe(const char *path, drae__engine_about *about,

@@ -202,6 +202,14 @@ START_TEST(hostile_values) {
         refused(file.bytes, file.n_bytes, changes[i].what);
         memcpy(p, kept, 4);
     }
+    /* A NaN with a payload would be a second form of "no threshold". */
+    static const uint8_t odd_nan[4] = {1, 0, 0xc0, 0x7f};
+    uint8_t kept_threshold[4], *threshold = file.bytes + section_at(1);
+    memcpy(kept_threshold, threshold, 4);
+    memcpy(threshold, odd_nan, 4);
+    e_seal(file.bytes, file.n_bytes);
+    refused(file.bytes, file.n_bytes, "NaN with a payload");
+    memcpy(threshold, kept_threshold, 4);
     for (int s = 0; s < 5; s++) {
         size_t end = section_at(s) + section_bytes(s);
         if (end % 256 != 0) {
@@ -214,7 +222,7 @@ START_TEST(hostile_values) {
 }
 END_TEST
 
-START_TEST(negative_variance) {
+START_TEST(negative_variance_and_gaps) {
     drae__model model;
     drae__err err;
     e_model(8, 64, SIZE, 0.2f, &model);
@@ -225,6 +233,13 @@ START_TEST(negative_variance) {
     e_seal(file.bytes, file.n_bytes);
     ck_assert_int_eq(decode(file.bytes, file.n_bytes, &err), DRAE_ERROR_FILE);
     ck_assert_ptr_nonnull(strstr(err.text, "decoder/out/bn/var"));
+    value = 1.0f;
+    memcpy(file.bytes + section_at(2) + (var->offset + 3) * sizeof(float), &value, sizeof value);
+    /* 8 values of the variance, then a gap up to a multiple of 16. */
+    memcpy(file.bytes + section_at(2) + (var->offset + 8) * sizeof(float), &value, sizeof value);
+    e_seal(file.bytes, file.n_bytes);
+    ck_assert_int_eq(decode(file.bytes, file.n_bytes, &err), DRAE_ERROR_FILE);
+    ck_assert_ptr_nonnull(strstr(err.text, "gap"));
     drae__model_free(&model);
 }
 END_TEST
@@ -371,7 +386,7 @@ Suite *suite_file(void) {
     tcase_add_test(tc, hostile_header);
     tcase_add_test(tc, hostile_description);
     tcase_add_test(tc, hostile_values);
-    tcase_add_test(tc, negative_variance);
+    tcase_add_test(tc, negative_variance_and_gaps);
     tcase_add_test(tc, parity);
     tcase_add_test(tc, paths);
     tcase_add_test(tc, described_without_running);
