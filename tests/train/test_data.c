@@ -294,6 +294,31 @@ static void forget(seen all[BATCHES]) {
     }
 }
 
+/* A batch holds what augmentation makes of the shuffled patches, each under its own number. */
+static void check_samples(drae__dataset *dataset, const drae__train_config *config,
+                          const size_t *train, const seen all[BATCHES]) {
+    enum { SIDE = 32, COUNT = SIDE * SIDE };
+    static float x[COUNT], x_star[COUNT], mask[COUNT], noise[COUNT], scratch[COUNT + 4096];
+    float beta;
+    uint8_t patch[COUNT];
+    size_t order[SET_N];
+    drae__err err = {{0}};
+    for (size_t i = 0; i < 2 * SET_N; i++) {
+        size_t epoch = i / SET_N, at = i % SET_N, batch = 6 * epoch + at / 4, k = at % 4;
+        drae__sample out = {x, x_star, mask, noise, &beta};
+        drae__loader_shuffle((uint64_t)config->run.seed, (int64_t)epoch, train, SET_N, order);
+        ck_assert_int_eq(drae__dataset_read(dataset, &order[at], 1, patch, &err), DRAE_OK);
+        drae__augment(config, SIDE, epoch, order[at], patch, &out, scratch);
+        const float *images = all[batch].images;
+        size_t n = all[batch].n * COUNT;
+        ck_assert(memcmp(images + k * COUNT, x, sizeof x) == 0);
+        ck_assert(memcmp(images + n + k * COUNT, x_star, sizeof x) == 0);
+        ck_assert(memcmp(images + 2 * n + k * COUNT, mask, sizeof x) == 0);
+        ck_assert(memcmp(images + 3 * n + k * COUNT, noise, sizeof x) == 0);
+        ck_assert(all[batch].beta[k] == beta);
+    }
+}
+
 START_TEST(test_loader_readers) {
     drae__err err = {{0}};
     drae__dataset *dataset = NULL;
@@ -308,6 +333,7 @@ START_TEST(test_loader_readers) {
         train[i] = i;
     }
     collect(dataset, &config, train, 0, 0, one);
+    check_samples(dataset, &config, train, one);
     config.run.readers = 3;
     collect(dataset, &config, train, 0, 0, three);
     for (int i = 0; i < BATCHES; i++) {
