@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Times the convolutions of inference alone, layer by layer of a network's description, on every
+ * instruction set of the machine, one thread. Each result is checked against the portable kernels
+ * before it is timed. One JSON object a line: kernels, layer, shape, ms (least and median), GFLOP/s
+ * and share of the measured multiply-add peak.
+ *
+ *     bench_infer [WIDTH [SIZE]]
+ */
+#include "base/arena.h"
+#include "base/philox.h"
+#include "kernels/infer.h"
+#include "model/arch.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SAMPLES      50
+#define PEAK_ROUNDS  30000 /* short: the best of many is one that nothing interrupted */
+#define PEAK_REPEATS 300
+#define TOLERANCE    1e-4
+
+static double now_s(void) {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static float *take(size_t n) {
+    float *p = drae__aligned_alloc(n * sizeof(float));
+    if (p == NULL) {
+        fprintf(stderr, "no memory\n");
+        exit(EXIT_FAILURE);
+    }
+    memset(p, 0, n * sizeof(float));
+    return p;
+}
+
+static float *random_values(size_t n, float scale) {
+    static uint64_t stream;
+    drae__rng rng;
+    float *p = take(n);
+    drae__rng_init(&rng, 1, DRAE__PURPOSE_TEST, stream++);
+    for (size_t i = 0; i < n; i++) {
+        p[i] = drae__rng_range(&rng, -scale, scale);
+    }
+    return p;
+}
+
+/* A map with random pixels and zeros around them; *at is pixel (0,0). */
+static float *random_map(const drae__map_geometry *g, int c, float **at) {
+    float *buffer = take(drae__map_floats(g, c));
+    *at = buffer + drae__map_origin(g);
+    float *values = random_values((size_t)c * (size_t)g->h * (size_t)g->w, 1.0f);
+    const float *from = values;
+    for (int row = 0; row < c * g->h; row++) {
+        memcpy(*at + row / g->h * g->plane + row % g->h * g->stride, from,
+               (size_t)g->w * sizeof(float));
+        from += g->w;
+    }
+    free(values);
+    return buffer;
+}
+
+typedef struct layer {
+    char name[64];
+    drae__infer_conv_kind kind;
+    int c_in, c_out, h_in, h_out, proj_c_in, proj_h;
+    bool residual;
+} layer;
+
+static double flops_of(const layer *l) {
+    double taps = l->kind == DRAE__INFER_CONVT4 ? 4.0 : 9.0;
+    return 2.0 * l->h_out * l->h_out * l->c_out * (l->c_in * taps + l->proj_c_in);
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double peak_of(const drae__infer_kernels *kernels) {
+    double best = 0.0;
+    for (int i = 0; i < PEAK_REPEATS; i++) {
+        float sink;
+        double begin = now_s();
+        double flops = kernels->peak(PEAK_ROUNDS, &sink);
+        best = fmax(best, flops / (now_s() - begin));
+    }
+    return best;
+}
+
+/* Largest difference of the pixels of two maps. */
+static double difference(const drae__map_geometry *g, int c, const float *a, const float *b) {
+    double most = 0.0;
+    for (int row = 0; row < c * g->h; row++) {
+        ptrdiff_t at = row / g->h * g->plane + row % g->h * g->stride;
+        for (int x = 0; x < g->w; x++) {
+            double d = fabs((double)a[at + x] - (double)b[at + x]);
+            most = d > most || isnan(d) ? d : most;
+        }
+    }
+    return most;
+}
+
+typedef struct work {
+    drae__infer_conv op;
+    float *wei, *proj_wei, *packed, *packed_proj;
+} work;
+
+static void pack(work *w, const drae__infer_kernels *kernels) {
+    drae__infer_pack_conv(kernels, w->op.kind, w->op.c_in, w->op.c_out, w->wei, w->packed);
+    if (w->proj_wei != NULL) {
+        drae__infer_pack_proj(kernels, w->op.kind, w->op.proj.c_in, w->op.c_out, w->proj_wei,
+                              w->packed_proj);
+    }
+}
+
+static void time_table(const layer *l, work *w, const drae__infer_kernels *kernels, double peak,
+                       const float *expected) {
+    double ms[SAMPLES];
+    pack(w, kernels);
+    kernels->conv(&w->op);
+    double error = difference(&w->op.dst_map, l->c_out, w->op.act, expected);
+    if (!(error <= TOLERANCE)) {
+        fprintf(stderr, "%s %s is wrong by %g\n", kernels->name, l->name, error);
+        exit(EXIT_FAILURE);
+    }
+    for (int i = 0; i < SAMPLES; i++) {
+        double begin = now_s();
+        kernels->conv(&w->op);
+        ms[i] = (now_s() - begin) * 1e3;
+    }
+    qsort(ms, SAMPLES, sizeof ms[0], by_value);
+    double rate = flops_of(l) / (ms[0] * 1e-3);
+    printf("{\"kernels\":\"%s\",\"layer\":\"%s\",\"shape\":\"%dx%d^2>%dx%d^2\",\"ms\":%.4f,"
+           "\"median_ms\":%.4f,\"gflops\":%.1f,\"share\":%.3f}\n",
+           kernels->name, l->name, l->c_in, l->h_in, l->c_out, l->h_out, ms[0], ms[SAMPLES / 2],
+           rate * 1e-9, rate / peak);
+}
+
+static void bench_layer(const layer *l, const double *peaks) {
+    size_t n, taps = l->kind == DRAE__INFER_CONVT4 ? 16 : 9;
+    size_t proj_taps = l->kind == DRAE__INFER_CONVT4 ? 4 : 1;
+    size_t weights = (size_t)l->c_in * (size_t)l->c_out * taps;
+    size_t proj_weights = (size_t)l->proj_c_in * (size_t)l->c_out * proj_taps;
+    const drae__infer_kernels *const *list = drae__infer_kernels_list(&n);
+    drae__map_geometry src = drae__map_geometry_of(l->h_in, l->h_in);
+    drae__map_geometry dst = drae__map_geometry_of(l->h_out, l->h_out);
+    float *at_src, *at_dst, *at_expected, *at_residual = NULL, *at_proj = NULL;
+    float *maps[5] = {random_map(&src, l->c_in, &at_src), random_map(&dst, l->c_out, &at_dst),
+                      random_map(&dst, l->c_out, &at_expected), NULL, NULL};
+    float *affine = random_values((size_t)l->c_out, 1.0f);
+    work w = {.wei = random_values(weights, 0.1f), .packed = take(weights)};
+    w.op = (drae__infer_conv){.kind = l->kind,
+                              .c_in = l->c_in,
+                              .c_out = l->c_out,
+                              .src_map = src,
+                              .dst_map = dst,
+                              .src = at_src,
+                              .wei = w.packed,
+                              .scale = affine,
+                              .shift = affine,
+                              .slope = 0.2f,
+                              .act = at_expected};
+    if (l->residual) {
+        maps[3] = random_map(&dst, l->c_out, &at_residual);
+        w.op.residual = at_residual;
+    }
+    if (l->proj_c_in > 0) {
+        w.op.proj.map = drae__map_geometry_of(l->proj_h, l->proj_h);
+        maps[4] = random_map(&w.op.proj.map, l->proj_c_in, &at_proj);
+        w.proj_wei = random_values(proj_weights, 0.1f);
+        w.packed_proj = take(proj_weights);
+        w.op.proj.c_in = l->proj_c_in;
+        w.op.proj.src = at_proj;
+        w.op.proj.wei = w.packed_proj;
+    }
+    pack(&w, list[n - 1]);
+    list[n - 1]->conv(&w.op);
+    w.op.act = at_dst;
+    for (size_t i = 0; i < n; i++) {
+        if (drae__infer_kernels_supported(list[i])) {
+            time_table(l, &w, list[i], peaks[i], at_expected);
+        }
+    }
+    for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++) {
+        free(maps[i]);
+    }
+    free(affine);
+    free(w.wei);
+    free(w.proj_wei);
+    free(w.packed);
+    free(w.packed_proj);
+}
+
+static void bench_block(const drae__block *b, const double *peaks) {
+    bool up = b->half == DRAE__HALF_DECODER && b->role == DRAE__ROLE_C;
+    bool halve = b->half == DRAE__HALF_ENCODER && b->role == DRAE__ROLE_C;
+    bool identity = b->role == DRAE__ROLE_B;
+    int h_mid = halve ? b->h_out : b->h_in;
+    layer first = {.kind = halve ? DRAE__INFER_CONV3S2 : DRAE__INFER_CONV3,
+                   .c_in = b->c_in,
+                   .c_out = b->c_out,
+                   .h_in = b->h_in,
+                   .h_out = h_mid};
+    layer second = {.kind = up ? DRAE__INFER_CONVT4 : DRAE__INFER_CONV3,
+                    .c_in = b->c_out,
+                    .c_out = b->c_out,
+                    .h_in = h_mid,
+                    .h_out = b->h_out,
+                    .proj_c_in = identity ? 0 : b->c_in,
+                    .proj_h = b->h_in,
+                    .residual = identity};
+    (void)snprintf(first.name, sizeof first.name, "%s/conv1", b->path);
+    (void)snprintf(second.name, sizeof second.name, "%s/%s", b->path, up ? "convt" : "conv2");
+    bench_layer(&first, peaks);
+    bench_layer(&second, peaks);
+}
+
+int main(int argc, char **argv) {
+    drae__arch arch = drae__arch_default();
+    drae__err err;
+    arch.width = argc > 1 ? atoi(argv[1]) : arch.width;
+    arch.size = argc > 2 ? atoi(argv[2]) : arch.size;
+    if (drae__arch_check(&arch, &err) != DRAE_OK) {
+        fprintf(stderr, "bench_infer: %s\n", err.text);
+        return 2;
+    }
+    double peaks[8] = {0};
+    size_t n;
+    const drae__infer_kernels *const *list = drae__infer_kernels_list(&n);
+    for (size_t i = 0; i < n && i < sizeof peaks / sizeof peaks[0]; i++) {
+        if (drae__infer_kernels_supported(list[i])) {
+            peaks[i] = peak_of(list[i]);
+            printf("{\"kernels\":\"%s\",\"peak_gflops\":%.1f}\n", list[i]->name, peaks[i] * 1e-9);
+        }
+    }
+    for (int half = DRAE__HALF_ENCODER; half <= DRAE__HALF_DECODER; half++) {
+        drae__block blocks[DRAE__BLOCKS];
+        drae__arch_blocks(&arch, (drae__half)half, blocks);
+        for (int i = 0; i < DRAE__BLOCKS; i++) {
+            bench_block(&blocks[i], peaks);
+        }
+    }
+    return EXIT_SUCCESS;
+}
