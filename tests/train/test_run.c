@@ -223,7 +223,8 @@ START_TEST(test_log_is_cut_back) {
     must_run(&config, &o);
     FILE *log = fopen(s_path("run/log.jsonl"), "a");
     ck_assert_ptr_nonnull(log);
-    fprintf(log, "{\"step\":4,\"ms\":1}\n{\"step\":5,\"ms\":1}\n{\"step\":6,\"epochs\":1}\n{\"st");
+    /* The first line: a validation that a checkpoint saved as due, and that was done by then. */
+    fprintf(log, "{\"step\":3,\"epochs\":1}\n{\"step\":4,\"ms\":1}\n{\"step\":5,\"ms\":1}\n{\"st");
     (void)fclose(log);
     config.run.max_steps = 0;
     o.resume = true;
@@ -274,11 +275,11 @@ START_TEST(test_learns) {
     drae__train_config config = s_config();
     drae__run_result result;
     drae__err err = {{0}};
-    config.run.epochs = 8; /* 48 steps */
+    config.run.epochs = 8; /* 24 patches in batches of 5: 40 steps, each fifth with 4 */
+    config.run.batch = 5;
     config.schedule.period_epochs = 8;
     config.loss.adv = 0.0;
     config.optimizer.lr = 1e-3;
-    config.validation.fraction = 0.2;
     drae__run_options o = options_for(s_path("run"));
     config.run.max_steps = 1;
     ck_assert_msg(drae__run(&config, &o, &result, &err) == DRAE_OK, "%s", err.text);
@@ -288,6 +289,8 @@ START_TEST(test_learns) {
     ck_assert_msg(drae__run(&config, &o, &result, &err) == DRAE_OK, "%s", err.text);
     ck_assert_msg(result.best_con < 0.8 * before, "L_con %.4f after one step, %.4f after %d",
                   before, result.best_con, (int)result.step);
+    ck_assert_int_eq(result.step, 40);
+    ck_assert_int_eq(result.samples, 8 * 24);
     drae__model model;
     ck_assert_msg(drae__weights_load(s_path("long/model.h5"), DRAE__NETS_ALL,
                                      DRAE__NET_BIT(DRAE__NET_GENERATOR), &model, &err) == DRAE_OK,
