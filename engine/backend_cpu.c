@@ -352,12 +352,26 @@ static void decode(const cpu_session *c, worker *w, const drae__infer_request *r
     lap(w, timed, plan->n_ops + 1, &since);
 }
 
-static void run_batch(cpu_session *c, const drae__infer_request *r) {
-    const drae__plan *plan = c->state->plan;
-    worker *w = &c->workers[omp_get_thread_num()];
-    if (r->op_seconds != NULL) {
-        memset(w->op_seconds, 0, (DRAE__PLAN_OPS + 2) * sizeof(double));
+/* Without a team, and without a pragma: a worksharing loop would bind to the caller's team where an
+ * integrator runs one session in each of its own OpenMP threads. */
+static void run_alone(const cpu_session *c, worker *w, const drae__infer_request *r) {
+    for (size_t p = 0; p < r->n; p++) {
+        encode(c, w, r, p);
     }
+    for (size_t k = 0; k < c->chunks; k++) {
+        down_chunk(c, w, r, k);
+    }
+    finish_latents(c, r->n);
+    for (size_t k = 0; k < c->state->plan->elems / DRAE__INFER_UP_BLOCK; k++) {
+        up_block(c, w, r, k);
+    }
+    for (size_t p = 0; p < r->n; p++) {
+        decode(c, w, r, p);
+    }
+}
+
+/* The same by every thread of a team. */
+static void run_in_team(const cpu_session *c, worker *w, const drae__infer_request *r) {
 #pragma omp for schedule(dynamic, 1)
     for (size_t p = 0; p < r->n; p++) {
         encode(c, w, r, p);
@@ -369,7 +383,7 @@ static void run_batch(cpu_session *c, const drae__infer_request *r) {
 #pragma omp single
     finish_latents(c, r->n);
 #pragma omp for schedule(static)
-    for (size_t k = 0; k < plan->elems / DRAE__INFER_UP_BLOCK; k++) {
+    for (size_t k = 0; k < c->state->plan->elems / DRAE__INFER_UP_BLOCK; k++) {
         up_block(c, w, r, k);
     }
 #pragma omp for schedule(dynamic, 1)
@@ -381,11 +395,14 @@ static void run_batch(cpu_session *c, const drae__infer_request *r) {
 static drae_status cpu_infer(void *session, const drae__infer_request *request, drae__err *err) {
     (void)err;
     cpu_session *c = session;
+    for (int t = 0; request->op_seconds != NULL && t < c->threads; t++) {
+        memset(c->workers[t].op_seconds, 0, (DRAE__PLAN_OPS + 2) * sizeof(double));
+    }
     if (c->threads == 1) {
-        run_batch(c, request); /* no team: the worksharing loops run on the caller */
+        run_alone(c, &c->workers[0], request);
     } else {
 #pragma omp parallel num_threads(c->threads)
-        run_batch(c, request);
+        run_in_team(c, &c->workers[omp_get_thread_num()], request);
     }
     for (int i = 0; request->op_seconds != NULL && i < c->state->plan->n_ops + 2; i++) {
         request->op_seconds[i] = 0.0;

@@ -208,9 +208,9 @@ DRAE_API drae_status drae_engine_get_anchor(const drae_engine *engine, int regio
 /*
  * Creates the workspace of one thread and warms it up: the first inference is as fast as the next.
  * *session is owned by the caller; the engine must outlive it. error and error_bytes as in
- * drae_engine_open. Errors: ERROR_ARGUMENT (NULL, a batch whose buffers do not fit), ERROR_DEVICE,
- * ERROR_MEMORY. Any thread; use the session on one thread at a time, best the one that created it
- * (OpenMP starts its helpers once per calling thread, which allocates). Since 0.1.
+ * drae_engine_open. Errors: ERROR_ARGUMENT (engine or session is NULL), ERROR_DEVICE, ERROR_MEMORY.
+ * Any thread; use the session on one thread at a time, best the one that created it (OpenMP starts
+ * its helpers once per calling thread, which allocates). Since 0.1.
  */
 DRAE_API drae_status drae_session_create(const drae_engine *engine, const drae_config *config,
                                          char *error, size_t error_bytes, drae_session **session);

@@ -268,6 +268,30 @@ START_TEST(two_sessions_at_once) {
 }
 END_TEST
 
+/* An integrator's own OpenMP team, a session a thread: neither may work for the other. */
+START_TEST(sessions_inside_a_team) {
+    e_engine file = e_compile(8, SIZE, 0);
+    uint8_t *images = e_images(N, SIZE);
+    drae_engine *engine = e_open(&file, "auto");
+    float scores[2][N], alone[N];
+    drae_session *sessions[2] = {e_session(engine, _i, N), e_session(engine, _i, N)};
+    drae_status status[2] = {DRAE_ERROR_INTERNAL, DRAE_ERROR_INTERNAL};
+    ck_assert_int_eq(drae_session_infer(sessions[0], N, images, NULL, alone, NULL), DRAE_OK);
+#pragma omp parallel for num_threads(2) schedule(static, 1)
+    for (int t = 0; t < 2; t++) {
+        status[t] = drae_session_infer(sessions[t], N, images, NULL, scores[t], NULL);
+    }
+    for (int t = 0; t < 2; t++) {
+        ck_assert_int_eq(status[t], DRAE_OK);
+        ck_assert_int_eq(memcmp(scores[t], alone, sizeof alone), 0);
+        drae_session_destroy(sessions[t]);
+    }
+    drae_engine_close(engine);
+    free(images);
+    e_engine_free(&file);
+}
+END_TEST
+
 static uint64_t fnv(const void *data, size_t n_bytes) {
     const uint8_t *p = data;
     uint64_t h = 14695981039346656037u;
@@ -309,6 +333,7 @@ Suite *suite_results(void) {
     tcase_add_test(tc, verdicts_around_thresholds);
     tcase_add_loop_test(tc, not_a_number_rejects, 0, 2);
     tcase_add_test(tc, two_sessions_at_once);
+    tcase_add_loop_test(tc, sessions_inside_a_team, 1, 3);
     tcase_add_test(tc, portable_bits);
     suite_add_tcase(suite, tc);
     return suite;
