@@ -4,8 +4,9 @@
 # for lower instruction sets (cpu/isa.h).
 set(ref ${CMAKE_CURRENT_LIST_DIR}/ref)
 set(cpu ${CMAKE_CURRENT_LIST_DIR}/cpu)
-set(DRAE_TRAIN_OP_CPU_SOURCES ${cpu}/pointwise.c ${cpu}/bn_act.c ${cpu}/conv_thin.c ${cpu}/linear.c
-  ${cpu}/ssim.c ${cpu}/loss.c ${cpu}/optim.c ${cpu}/augment.c)
+set(DRAE_TRAIN_OP_CPU_SOURCES ${cpu}/pointwise.c ${cpu}/bn_act.c ${cpu}/conv_thin.c
+  ${cpu}/conv_thin_avx512.c ${cpu}/conv_direct.c ${cpu}/conv_direct_weights.c ${cpu}/linear.c ${cpu}/ssim.c
+  ${cpu}/loss.c ${cpu}/optim.c ${cpu}/augment.c)
 set(DRAE_TRAIN_OP_SOURCES ${ref}/pointwise.c ${ref}/bn_act.c ${ref}/conv.c ${ref}/linear.c
   ${ref}/ssim.c ${ref}/loss.c ${ref}/optim.c ${ref}/augment.c ${DRAE_TRAIN_OP_CPU_SOURCES})
 # sqrtf need not set errno, else no loop with a square root is vectorised.

@@ -8,6 +8,7 @@
  */
 #include "kernels/cpu/conv_thin.h"
 
+#include "kernels/cpu/conv_thin_avx512.h"
 #include "kernels/cpu/isa.h"
 
 #include <string.h>
@@ -133,6 +134,12 @@ DRAE__CLONES(fold, (int count, float bias, const float *sum, float *dst), (count
 
 void drae__cpu_thin_reduce(int n, int h, int w, int c, const float *wide, const float *taps,
                            float bias, float *thin) {
+#if defined(__x86_64__)
+    if (drae__isa() == DRAE__ISA_AVX512) {
+        drae__thin_reduce_avx512(n, h, w, c, wide, taps, bias, thin);
+        return;
+    }
+#endif
 #pragma omp parallel for collapse(2) schedule(static)
     for (int i = 0; i < n; i++) {
         for (int y = 0; y < h; y++) {

@@ -10,6 +10,7 @@ int main(void) {
     srunner_add_suite(runner, suite_linear());
     srunner_add_suite(runner, suite_conv_ref());
     srunner_add_suite(runner, suite_conv_thin());
+    srunner_add_suite(runner, suite_conv_direct());
     srunner_add_suite(runner, suite_ssim());
     srunner_add_suite(runner, suite_ssim_golden());
     srunner_add_suite(runner, suite_loss());

@@ -11,6 +11,7 @@ Suite *suite_bn_act(void);
 Suite *suite_linear(void);
 Suite *suite_conv_ref(void);
 Suite *suite_conv_thin(void);
+Suite *suite_conv_direct(void);
 Suite *suite_ssim(void);
 Suite *suite_ssim_golden(void);
 Suite *suite_loss(void);
