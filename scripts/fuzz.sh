@@ -16,7 +16,7 @@ for target in build-fuzz/tests/fuzz/fuzz_*; do
     fi
     name=$(basename "$target")
     mkdir -p "build-fuzz/corpus/$name"
-    if ! "$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 \
+    if ! "$target" -max_total_time="$seconds" -timeout=60 -rss_limit_mb=4096 -print_final_stats=1 \
         -artifact_prefix="build-fuzz/$name-" "build-fuzz/corpus/$name" >"build-fuzz/$name.log" 2>&1; then
         tail -n 30 "build-fuzz/$name.log"
         echo "fuzz: $name found something" >&2
