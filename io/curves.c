@@ -169,7 +169,7 @@ static void draw_value_ticks(FILE *out, const axis *y) {
         for (int digit = 1; digit <= 9; digit++) {
             double at_decade = decade + log10((double)digit);
             bool label =
-                digit == 1 || (decades < 3.0 && (digit == 2 || digit == 5)) || decades < 0.6;
+                digit == 1 || (decades < 3.0 && (digit == 2 || digit == 5)) || decades < 1.2;
             if (at_decade < y->lo || at_decade > y->hi || (!label && decades > 4.0)) {
                 continue;
             }
