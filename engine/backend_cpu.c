@@ -51,8 +51,7 @@ typedef struct cpu_session {
     worker *workers; /* [threads] */
 } cpu_session;
 
-/* ---- weights ----------------------------------------------------------------------------------
- */
+/* ---- weights ---- */
 
 static void cpu_destroy(void *state) {
     cpu_state *s = state;
@@ -94,8 +93,7 @@ static size_t cpu_print(const void *state, char *text, size_t n_bytes) {
     return drae__plan_print(s->plan, s->kernels, text, n_bytes);
 }
 
-/* ---- buffers ----------------------------------------------------------------------------------
- */
+/* ---- buffers ---- */
 
 static bool worker_book(const cpu_state *s, size_t *total) {
     size_t pixels = (size_t)s->plan->arch.size * (size_t)s->plan->arch.size;
@@ -183,8 +181,7 @@ static drae_status cpu_session_create(const void *state, int threads, size_t bat
     return DRAE_OK;
 }
 
-/* ---- inference --------------------------------------------------------------------------------
- */
+/* ---- inference ---- */
 
 static double now_s(void) {
     struct timespec t;

@@ -54,7 +54,7 @@ static bool lay_out(const drae__engine_data *data, layout *l) {
     return drae__size_add(at, DIGEST_BYTES, &l->file_bytes);
 }
 
-/* ---- the two descriptions of bytes: one walk each, read or written by the same codec --------- */
+/* ---- the two descriptions of bytes: one walk each, read or written by the same codec ---- */
 
 static void walk_header(drae__codec *c, const layout *l) {
     drae__codec_constant(c, magic, sizeof magic);
@@ -112,8 +112,7 @@ static void walk_calibration(drae__codec *c, drae__calibration *calibration) {
     }
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 static void seal(uint8_t *bytes, size_t file_bytes) {
     drae__sha256 hash;
@@ -156,8 +155,7 @@ done:
     return status;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 bool drae__engine_file_is(const uint8_t *bytes, size_t n_bytes) {
     return n_bytes >= sizeof magic && memcmp(bytes, magic, sizeof magic) == 0;

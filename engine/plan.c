@@ -4,7 +4,6 @@
 #include "base/arena.h"
 #include "base/size.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -256,8 +255,7 @@ size_t drae__plan_origin(const drae__plan *plan, int tensor) {
     return slot->at + drae__map_origin(&plan->map[slot->level]);
 }
 
-/* ---- text -------------------------------------------------------------------------------------
- */
+/* ---- text ---- */
 
 typedef struct text_out {
     char *text;
@@ -265,23 +263,23 @@ typedef struct text_out {
     size_t used;
 } text_out;
 
-__attribute__((format(printf, 2, 3))) static void put(text_out *out, const char *format, ...) {
-    bool room = out->used < out->n_bytes;
-    va_list args;
-    va_start(args, format);
-    int n = vsnprintf(room ? out->text + out->used : NULL, room ? out->n_bytes - out->used : 0,
-                      format, args);
-    va_end(args);
-    out->used += n > 0 ? (size_t)n : 0;
+static void append(text_out *out, const char *line) {
+    size_t n = strlen(line);
+    if (out->used < out->n_bytes) {
+        (void)snprintf(out->text + out->used, out->n_bytes - out->used, "%s", line);
+    }
+    out->used += n;
 }
 
 size_t drae__plan_print(const drae__plan *plan, const drae__infer_kernels *kernels, char *text,
                         size_t n_bytes) {
     static const char *const conv_names[DRAE__INFER_KINDS] = {"conv3", "conv3/2", "convt4/2"};
     text_out out = {text, n_bytes, 0};
+    char line[256];
     double flops = 0.0, bytes = 0.0;
-    put(&out, "%-26s %-10s %-20s %-24s %-22s %9s %9s\n", "layer", "op", "shape", "fused", "kernel",
-        "KB", "MFLOP");
+    (void)snprintf(line, sizeof line, "%-26s %-10s %-20s %-24s %-22s %9s %9s\n", "layer", "op",
+                   "shape", "fused", "kernel", "KB", "MFLOP");
+    append(&out, line);
     for (int i = 0; i < plan->n_ops; i++) {
         const drae__plan_op *op = &plan->ops[i];
         bool conv = op->kind == DRAE__OP_CONV;
@@ -298,13 +296,16 @@ size_t drae__plan_print(const drae__plan *plan, const drae__infer_kernels *kerne
         (void)snprintf(fused, sizeof fused, "%s%s%s%s", op->proj >= 0 ? "proj " : "",
                        op->residual >= 0 ? "add " : "", op->raw >= 0 ? "raw " : "",
                        op->kind == DRAE__OP_OUT ? "sigmoid" : "act");
-        put(&out, "%-26s %-10s %-20s %-24s %-22s %9.1f %9.2f\n", op->name, name, shape, fused,
-            kernel, op->bytes / 1024.0, op->flops * 1e-6);
+        (void)snprintf(line, sizeof line, "%-26s %-10s %-20s %-24s %-22s %9.1f %9.2f\n", op->name,
+                       name, shape, fused, kernel, op->bytes / 1024.0, op->flops * 1e-6);
+        append(&out, line);
         flops += op->flops;
         bytes += op->bytes;
     }
-    put(&out, "total: %.1f MB moved and %.3f GFLOP a patch; %d buffers, %.1f MB a thread\n",
-        bytes / 1048576.0, flops * 1e-9, plan->n_slots,
-        (double)plan->workspace_floats * 4.0 / 1048576.0);
+    (void)snprintf(line, sizeof line,
+                   "total: %.1f MB moved and %.3f GFLOP a patch; %d buffers, %.1f MB a thread\n",
+                   bytes / 1048576.0, flops * 1e-9, plan->n_slots,
+                   (double)plan->workspace_floats * 4.0 / 1048576.0);
+    append(&out, line);
     return out.used + 1;
 }

@@ -150,8 +150,7 @@ drae_status drae_session_set_output(drae_session *session, drae_output output, v
     return DRAE_OK;
 }
 
-/* ---- inference --------------------------------------------------------------------------------
- */
+/* ---- inference ---- */
 
 static drae_status check(drae_session *s, size_t n, const uint8_t *patches,
                          const uint8_t *regions) {

@@ -61,7 +61,6 @@ static void pack_op(const drae__plan *plan, const drae__plan_op *op,
                     const drae__infer_kernels *kernels, const float *model,
                     drae__cpu_op_weights *w) {
     const float *wei = model + op->wei->offset;
-    const float *bias = op->bias == NULL ? NULL : model + op->bias->offset;
     size_t latent = (size_t)plan->arch.latent;
     switch (op->kind) {
     case DRAE__OP_CONV:
@@ -74,16 +73,16 @@ static void pack_op(const drae__plan *plan, const drae__plan_op *op,
         break;
     case DRAE__OP_DOWN:
         drae__infer_pack_down(latent, plan->elems, wei, w->wei);
-        memcpy(w->bias, bias, latent * sizeof(float));
+        memcpy(w->bias, model + op->bias->offset, latent * sizeof(float));
         break;
     case DRAE__OP_UP:
         drae__infer_pack_up(latent, plan->elems, wei, w->wei);
-        memcpy(w->bias, bias, plan->elems * sizeof(float));
+        memcpy(w->bias, model + op->bias->offset, plan->elems * sizeof(float));
         fold_bn(plan, op, model, (size_t)op->h_out * (size_t)op->h_out, w);
         break;
     case DRAE__OP_OUT:
         memcpy(w->wei, wei, op->wei->count * sizeof(float));
-        w->bias[0] = bias[0];
+        w->bias[0] = model[op->bias->offset];
         break;
     }
 }

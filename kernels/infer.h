@@ -40,8 +40,9 @@ typedef struct drae__map_geometry {
 } drae__map_geometry;
 
 static inline drae__map_geometry drae__map_geometry_of(int h, int w) {
-    ptrdiff_t stride = (w + DRAE__MAP_ROW_ALIGN) / DRAE__MAP_ROW_ALIGN * DRAE__MAP_ROW_ALIGN;
-    drae__map_geometry g = {.h = h, .w = w, .stride = stride, .plane = (h + 2) * stride};
+    ptrdiff_t stride =
+        ((ptrdiff_t)w + DRAE__MAP_ROW_ALIGN) / DRAE__MAP_ROW_ALIGN * DRAE__MAP_ROW_ALIGN;
+    drae__map_geometry g = {.h = h, .w = w, .stride = stride, .plane = ((ptrdiff_t)h + 2) * stride};
     return g;
 }
 

@@ -56,7 +56,7 @@ typedef struct drae_config drae_config;
  * truncated, terminated text. */
 #define DRAE_ERROR_TEXT_BYTES 512
 
-/* ---- options --------------------------------------------------------------------------------- */
+/* ---- options ---- */
 
 typedef enum drae_option {
     /* Integer, at session creation: worker threads of one drae_session_infer, the calling thread
@@ -114,7 +114,7 @@ DRAE_API drae_status drae_config_set_text(drae_config *config, drae_option optio
 DRAE_API drae_status drae_option_bounds(drae_option option, int64_t *least, int64_t *greatest,
                                         int64_t *initial);
 
-/* ---- engine ---------------------------------------------------------------------------------- */
+/* ---- engine ---- */
 
 /*
  * Loads the engine file at path: maps it, verifies its checksum, checks every number in it, plans
@@ -203,7 +203,7 @@ DRAE_API drae_status drae_engine_get_threshold(const drae_engine *engine, int re
  */
 DRAE_API drae_status drae_engine_get_anchor(const drae_engine *engine, int region, float *anchor);
 
-/* ---- session --------------------------------------------------------------------------------- */
+/* ---- session ---- */
 
 /*
  * Creates the workspace of one thread and warms it up: the first inference is as fast as the next.

@@ -24,8 +24,8 @@
 #include "kernels/cpu/infer_body.h"
 
 typedef struct tile_at {
-    int y[NV > NVT ? NV : NVT];
-    int x[NV > NVT ? NV : NVT];
+    ptrdiff_t y[NV > NVT ? NV : NVT];
+    ptrdiff_t x[NV > NVT ? NV : NVT];
     int n[NV > NVT ? NV : NVT]; /* lanes to store */
 } tile_at;
 
@@ -36,8 +36,8 @@ INLINE void tile_locate(tile_at *at, int first, int count, int h, int w) {
     for (int j = 0; j < count; j++) {
         int v = first + j < last ? first + j : last;
         at->y[j] = v / per_row;
-        at->x[j] = v % per_row * VL;
-        at->n[j] = first + j <= last ? lanes_left(w, at->x[j]) : 0;
+        at->x[j] = (ptrdiff_t)(v % per_row) * VL;
+        at->n[j] = first + j <= last ? lanes_left(w, (int)at->x[j]) : 0;
     }
 }
 

@@ -77,23 +77,22 @@ static void kernel_out(int c_in, const drae__map_geometry *map, const float *src
                 w += 9;
             }
             for (int j = 0; j < NVO && x + j * VL < map->w; j++) {
-                vf_store_n(dst + (ptrdiff_t)y * map->w + x + j * VL, vf_sigmoid(acc[j]),
+                vf_store_n(dst + (ptrdiff_t)y * map->w + x + (ptrdiff_t)j * VL, vf_sigmoid(acc[j]),
                            lanes_left(map->w, x + j * VL));
             }
         }
     }
 }
 
-/* ---- phi --------------------------------------------------------------------------------------
- */
+/* ---- phi ---- */
 
 #define PHI_TILE 32                               /* positions a side */
 #define PHI_IN   (PHI_TILE + DRAE__SSIM_SIDE - 1) /* pixels a side */
-#define PHI_ROW  48                               /* floats a row, PHI_IN rounded up to VL */
+#define PHI_ROW  ((ptrdiff_t)48)                  /* floats a row, PHI_IN rounded up to VL */
 #define PHI_MAPS 4                                /* a, b, a^2, b^2; a = x + y, b = x - y */
 
 _Static_assert(PHI_ROW % VL == 0 && PHI_TILE % VL == 0 && PHI_ROW >= PHI_IN, "tiles fit vectors");
-_Static_assert(PHI_MAPS *(PHI_IN + 1) * PHI_ROW + VL + DRAE__SSIM_SIDE <= DRAE__INFER_PHI_SCRATCH,
+_Static_assert(PHI_ROW *(PHI_IN + 1) * PHI_MAPS + VL + DRAE__SSIM_SIDE <= DRAE__INFER_PHI_SCRATCH,
                "scratch holds a tile");
 
 typedef struct phi_images {
@@ -110,7 +109,8 @@ INLINE void phi_load(const phi_images *im, int row, int column, float *maps, flo
     vf sum_a = vf_set(0.0f), sum_b = vf_set(0.0f);
     int count = 0;
     for (int i = 0; i < PHI_IN; i++) {
-        int at = i * PHI_ROW, y = row + i;
+        ptrdiff_t at = i * PHI_ROW;
+        int y = row + i;
         memset(a + at, 0, PHI_ROW * sizeof *a);
         memset(b + at, 0, PHI_ROW * sizeof *b);
         if (y < 0 || y >= im->size) {
@@ -138,7 +138,7 @@ INLINE void phi_load(const phi_images *im, int row, int column, float *maps, flo
     mean[0] /= (float)count;
     mean[1] /= (float)count;
     vf mean_a = vf_set(mean[0]), mean_b = vf_set(mean[1]);
-    for (int at = 0; at < PHI_IN * PHI_ROW; at += VL) {
+    for (ptrdiff_t at = 0; at < PHI_IN * PHI_ROW; at += VL) {
         vf va = vf_load(a + at) - mean_a, vb = vf_load(b + at) - mean_b;
         vf_store(a + at, va);
         vf_store(b + at, vb);
@@ -163,7 +163,7 @@ INLINE vf phi_positions(vf a, vf b, vf aa, vf bb, const float mean[2]) {
  * along the row, then lanes in order. */
 INLINE double phi_sum(float *maps, const float weights[DRAE__SSIM_SIDE], const float mean[2],
                       int rows, int columns) {
-    float *line = maps + PHI_MAPS * PHI_IN * PHI_ROW; /* one row of each map */
+    float *line = maps + PHI_ROW * PHI_IN * PHI_MAPS; /* one row of each map */
     double total = 0.0;
     for (int i = 0; i < rows; i++) {
         for (int m = 0; m < PHI_MAPS; m++) {
@@ -223,8 +223,7 @@ static float kernel_phi(drae__ssim_window window, int size, const float *x, ptrd
     return (float)(total / ((double)side * side));
 }
 
-/* ---- maps -------------------------------------------------------------------------------------
- */
+/* ---- maps ---- */
 
 static void kernel_residual(int size, const float *x, ptrdiff_t x_stride, const float *y,
                             ptrdiff_t y_stride, float *dst, float *lo, float *hi) {

@@ -20,15 +20,15 @@ static void pack_direct(int tile, int taps, int c_in, int c_out, const float *we
 /* [c_in,c_out,4,4] -> [tile][row parity][c_in][input row][4 taps][channel of the tile]; the taps
  * are (x-1, x) for the even output column and (x, x+1) for the odd one. */
 static void pack_transposed4(int tile, int c_in, int c_out, const float *wei, float *dst) {
-    static const int ky[2][2] = {{3, 1}, {2, 0}};
-    static const int kx[4] = {3, 1, 2, 0};
+    static const ptrdiff_t ky[2][2] = {{3, 1}, {2, 0}};
+    static const ptrdiff_t kx[4] = {3, 1, 2, 0};
     for (int co = 0; co < c_out; co += tile) {
         for (int parity = 0; parity < 2; parity++) {
             for (int ci = 0; ci < c_in; ci++) {
                 for (int part = 0; part < 8; part++) {
                     for (int o = 0; o < tile; o++) {
-                        *dst++ = wei[((ptrdiff_t)ci * c_out + co + o) * 16 +
-                                     4 * ky[parity][part / 4] + kx[part % 4]];
+                        ptrdiff_t tap = 4 * ky[parity][part / 4] + kx[part % 4];
+                        *dst++ = wei[((ptrdiff_t)ci * c_out + co + o) * 16 + tap];
                     }
                 }
             }
@@ -43,7 +43,8 @@ static void pack_transposed2(int tile, int c_in, int c_out, const float *wei, fl
             for (int ci = 0; ci < c_in; ci++) {
                 for (int kx = 0; kx < 2; kx++) {
                     for (int o = 0; o < tile; o++) {
-                        *dst++ = wei[((ptrdiff_t)ci * c_out + co + o) * 4 + 2 * parity + kx];
+                        ptrdiff_t tap = 2 * parity + kx;
+                        *dst++ = wei[((ptrdiff_t)ci * c_out + co + o) * 4 + tap];
                     }
                 }
             }
