@@ -30,6 +30,7 @@ typedef struct options {
     const char *out;
     double rate;
     long threads;
+    bool for_release;
     bool quiet;
 } options;
 
@@ -82,7 +83,13 @@ static drae_status open_model(run *r, drae__err *err) {
     drae__compile_options compile = {
         .device = DRAE_DEVICE_CPU, .precision = "f32", .batch = CALIBRATE_BATCH};
     drae__compile_report report;
-    DRAE__TRY(drae__weights_load(r->o->model, ALL_NETS, 1u << DRAE__NET_GENERATOR, &r->model, err));
+    unsigned generator = 1u << DRAE__NET_GENERATOR;
+    unsigned want = r->o->for_release ? generator : ALL_NETS;
+    DRAE__TRY(drae__weights_load(r->o->model, want, generator, &r->model, err));
+    if (r->o->for_release) {
+        DRAE__TRY(drae__err_prefix(err, drae__model_round_f16(&r->model, DRAE__NET_GENERATOR, err),
+                                   "%s", r->o->model));
+    }
     r->model.calibration.n_regions = 0;
     DRAE__TRY(drae__compile(&r->model, &compile, &r->engine_bytes, &n_bytes, &report, err));
     status = drae_config_create(&config);
@@ -269,7 +276,7 @@ static drae_status calibrate(run *r, drae__err *err) {
     DRAE__TRY(choose_patches(r, err));
     DRAE__TRY(score_all(r, err));
     DRAE__TRY(set_calibration(r, err));
-    DRAE__TRY(drae__weights_save(o->out, &r->model, 1, err));
+    DRAE__TRY(drae__weights_save(o->out, &r->model, o->for_release ? 9 : 1, err));
     if (!o->quiet) {
         print_table(r);
     }
@@ -310,6 +317,10 @@ static int calibrate_main(int argc, char **argv) {
          .hi = 1024,
          .argument = "N",
          .help = "threads that infer, 0: one a processor"},
+        {.name = "release",
+         .kind = DRAE__OPTION_FLAG,
+         .value = &o.for_release,
+         .help = "keep the generator alone, its values rounded to half precision first"},
         {.name = "quiet",
          .letter = 'q',
          .kind = DRAE__OPTION_FLAG,
@@ -356,6 +367,8 @@ const drae__command drae__command_calibrate = {
                 "      one good patch in 200 may be rejected\n"
                 "  drae calibrate --model run/model.h5 --data a.h5 b.h5 -o cal.h5 "
                 "--false-reject 0.001\n"
-                "      one in 1000, from two data sets",
+                "      one in 1000, from two data sets\n"
+                "  drae calibrate --model run/model.h5 --data calib.h5 -o line.h5 --release\n"
+                "      a model to hand out: the generator alone, a small file",
     .run = calibrate_main,
 };

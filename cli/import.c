@@ -56,7 +56,7 @@ static int run(int argc, char **argv) {
          .value = &layout,
          .choices = "mvtec|folder|frames",
          .argument = "L",
-         .help = "how the images lie: categories, plain folders, or whole camera frames"},
+         .help = "how the images lie: categories, folders, or camera frames"},
         {.name = "split",
          .kind = DRAE__OPTION_TEXT,
          .value = &split,
@@ -74,7 +74,7 @@ static int run(int argc, char **argv) {
          .lo = 16,
          .hi = 4096,
          .argument = "N",
-         .help = "pixels a side of a patch; networks take multiples of 16 from 32 to 1024"},
+         .help = "pixels a side; networks take multiples of 16 from 32 to 1024"},
         {.name = "tile",
          .kind = DRAE__OPTION_FLAG,
          .value = &tile,
@@ -204,21 +204,21 @@ const drae__command drae__command_import = {
     .summary = "turn images into a data set of patches",
     .usage = "drae import -o data.h5 [--layout mvtec|folder|frames] PATH... [options]",
     .description =
-        "Reads PNG, TIFF and JPEG images of 8 or 16 bits, gray or colour (colour becomes gray by "
-        "Rec. 601 luma), and writes patches of --size pixels with their columns. An image is "
-        "resized as a whole by exact area weighting, or cut into tiles at full resolution "
-        "(--tile). "
-        "Layout mvtec takes a category of MVTec AD: train/good, test/<class>, and "
-        "ground_truth/<class>/NAME_mask.png as masks; classes are named after their folders. "
-        "Layout "
-        "folder takes all images of a folder in the order of their names. Layout frames takes "
-        "whole camera frames (b000_p000012_r00_f03.png, with labels.csv if there is one) and cuts "
-        "them into the regions of a recipe, as the line does. 16-bit values v become round(v * 255 "
-        "/ 65535) unless --black and --white say which range counts. Nothing is written when an "
-        "image is bad, unless --skip-bad. docs/formats.md describes the file.",
-    .examples =
-        "drae import -o good.h5 --layout mvtec --split train bottle   the good half of a category\n"
-        "drae import -o tiles.h5 --tile --size 256 photos/            tiles of large photographs\n"
-        "drae import -o line.h5 --layout frames --recipe recipe.yaml frames/   frames of the line",
+        "Reads PNG, TIFF and JPEG images of 8 or 16 bits, gray or colour (colour becomes gray by\n"
+        "Rec. 601 luma), and writes patches of --size pixels with their columns. An image is\n"
+        "resized as a whole by exact area weighting, or cut into tiles at full resolution\n"
+        "(--tile). Layout mvtec takes a category of MVTec AD: train/good, test/<class>, and\n"
+        "ground_truth/<class>/NAME_mask.png as masks; classes are named after their folders.\n"
+        "Layout folder takes all images of a folder in the order of their names. Layout frames\n"
+        "takes whole camera frames (b000_p000012_r00_f03.png, with labels.csv if there is one)\n"
+        "and cuts them into the regions of a recipe, as the line does. 16-bit values v become\n"
+        "round(v * 255 / 65535) unless --black and --white say which range counts. Nothing is\n"
+        "written when an image is bad, unless --skip-bad. docs/formats.md describes the file.",
+    .examples = "  drae import -o good.h5 --layout mvtec --split train bottle\n"
+                "      the good half of a category\n"
+                "  drae import -o tiles.h5 --tile --size 256 photos/\n"
+                "      tiles of large photographs\n"
+                "  drae import -o line.h5 --layout frames --recipe recipe.yaml frames/\n"
+                "      frames of the line, cut as the line cuts them",
     .run = run,
 };

@@ -55,13 +55,15 @@ const drae__command drae__command_info = {
     .summary = "tell what a file of ours holds",
     .usage = "drae info FILE [--json] [--quick]",
     .description =
-        "Reads a data set, model, checkpoint, trace, maps or engine file, checks it (an engine's "
-        "checksum covers every byte; every tensor of a model is loaded) and prints what it holds: "
-        "counts by region and defect, the data hash, the network, where its weights come from, the "
-        "thresholds. Bad files end with exit status 3 and one line.",
-    .examples =
-        "drae info kit.h5                     counts, storage and hash of a data set\n"
-        "drae info RUN/model.h5 --json        network, provenance and thresholds as JSON\n"
-        "drae info line.drae                  device, self-test and checksum of an engine\n",
+        "Reads a data set, model, checkpoint, trace, maps or engine file, checks it (an engine's\n"
+        "checksum covers every byte; every tensor of a model is loaded) and prints what it holds:\n"
+        "counts by region and defect, the data hash, the network, where its weights come from,\n"
+        "the thresholds. Bad files end with exit status 3 and one line.",
+    .examples = "  drae info kit.h5\n"
+                "      counts, storage and hash of a data set\n"
+                "  drae info RUN/model.h5 --json\n"
+                "      network, provenance and thresholds as JSON\n"
+                "  drae info line.drae\n"
+                "      device, self-test and checksum of an engine",
     .run = run,
 };

@@ -83,6 +83,38 @@ float *drae__model_tensor(const drae__model *model, drae__net net, const char *p
     return p == NULL || model->data[net] == NULL ? NULL : model->data[net] + p->offset;
 }
 
+/* binary16: 11 significant bits, quantum 2^-24 below 2^-14. */
+#define F16_MAX          65504.0f
+#define F16_EXPONENT_MIN (-14)
+#define F16_FRACTION     10
+
+static float round_f16(float value) {
+    int exponent = 0;
+    (void)frexpf(value, &exponent); /* value = m 2^exponent, 0.5 <= |m| < 1 */
+    exponent = exponent - 1 < F16_EXPONENT_MIN ? F16_EXPONENT_MIN : exponent - 1;
+    float quantum = ldexpf(1.0f, exponent - F16_FRACTION);
+    return rintf(value / quantum) * quantum; /* both steps exact but for the rounding itself */
+}
+
+drae_status drae__model_round_f16(drae__model *model, drae__net net, drae__err *err) {
+    const drae__params *params = &model->params[net];
+    float *data = model->data[net];
+    for (size_t t = 0; t < params->n; t++) {
+        const drae__param *p = &params->items[t];
+        for (size_t i = 0; i < p->count; i++) {
+            if (!(fabsf(data[p->offset + i]) <= F16_MAX)) {
+                return drae__fail(err, DRAE_ERROR_ARGUMENT,
+                                  "/%s/%s: element %zu is %g, beyond half precision",
+                                  drae__net_name(net), p->path, i, (double)data[p->offset + i]);
+            }
+        }
+    }
+    for (size_t i = 0; i < params->total; i++) {
+        data[i] = round_f16(data[i]);
+    }
+    return DRAE_OK;
+}
+
 drae_status drae__model_check(const drae__model *model, drae__err *err) {
     for (int net = 0; net < DRAE__NETS; net++) {
         const drae__params *params = &model->params[net];

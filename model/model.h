@@ -59,6 +59,11 @@ void drae__model_init(drae__model *model, drae__net net, uint64_t seed);
 /* The values of a tensor, or NULL where there is no such path or network. */
 float *drae__model_tensor(const drae__model *model, drae__net net, const char *path);
 
+/* Rounds every value of a network to the nearest that binary16 represents (ties to even), as models
+ * that ship are stored. ERROR_ARGUMENT, with nothing changed, naming the first tensor whose value
+ * lies beyond +-65504. */
+drae_status drae__model_round_f16(drae__model *model, drae__net net, drae__err *err);
+
 /* ERROR_NOT_FINITE naming network, tensor and element when a value is NaN or infinite, or a running
  * variance negative. */
 drae_status drae__model_check(const drae__model *model, drae__err *err);

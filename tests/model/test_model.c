@@ -154,6 +154,45 @@ START_TEST(check_names_the_element) {
 }
 END_TEST
 
+START_TEST(rounding_to_half_precision) {
+    static const struct {
+        float value, rounded;
+    } cases[] = {
+        {1.0f, 1.0f},
+        {-0.1f, -0.0999755859375f},
+        {0x1.002p0f, 0x1.0p0f},      /* a tie goes to the even neighbour below */
+        {0x1.006p0f, 0x1.008p0f},    /* and here above */
+        {0x1.0021p0f, 0x1.004p0f},   /* just past the tie */
+        {65504.0f, 65504.0f},        /* the largest */
+        {0x1.0p-24f, 0x1.0p-24f},    /* the smallest */
+        {0x1.8p-25f, 0x1.0p-24f},    /* between it and zero */
+        {0x1.0p-25f, 0.0f},          /* a tie with zero */
+        {0x1.3ffp-14f, 0x1.4p-14f},  /* the smallest normal binade keeps ten bits */
+        {0x1.555p-16f, 0x1.55p-16f}, /* below it fewer */
+    };
+    drae__model model = make(1u << DRAE__NET_GENERATOR);
+    drae__model_init(&model, DRAE__NET_GENERATOR, 3);
+    float *stem = drae__model_tensor(&model, DRAE__NET_GENERATOR, "encoder/stem/weight");
+    const int n = (int)(sizeof cases / sizeof cases[0]);
+    for (int i = 0; i < n; i++) {
+        stem[i] = cases[i].value;
+    }
+    ck_assert_int_eq(drae__model_round_f16(&model, DRAE__NET_GENERATOR, NULL), DRAE_OK);
+    for (int i = 0; i < n; i++) {
+        ck_assert_msg(stem[i] == cases[i].rounded, "case %d: %a became %a, expected %a", i,
+                      (double)cases[i].value, (double)stem[i], (double)cases[i].rounded);
+    }
+    drae__err err;
+    stem[3] = 65520.0f;
+    stem[20] = 0.1f;
+    ck_assert_int_eq(drae__model_round_f16(&model, DRAE__NET_GENERATOR, &err), DRAE_ERROR_ARGUMENT);
+    ck_assert_msg(strstr(err.text, "/generator/encoder/stem/weight: element 3 is 65520") != NULL,
+                  "%s", err.text);
+    ck_assert_msg(stem[20] == 0.1f, "a refusal changed %g", (double)stem[20]);
+    drae__model_free(&model);
+}
+END_TEST
+
 Suite *suite_model(void) {
     Suite *suite = suite_create("model");
     TCase *tcase = tcase_create("model");
@@ -162,6 +201,7 @@ Suite *suite_model(void) {
     tcase_add_test(tcase, initial_values);
     tcase_add_test(tcase, seeds_and_networks_differ);
     tcase_add_test(tcase, check_names_the_element);
+    tcase_add_test(tcase, rounding_to_half_precision);
     suite_add_tcase(suite, tcase);
     return suite;
 }
