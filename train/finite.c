@@ -30,7 +30,7 @@ static bool blame(drae__net net, const char *path, const char *name, const float
 }
 
 static bool blame_blocks(const drae__arch *arch, drae__half half, drae__net net, size_t n,
-                         const drae__block_acts acts[DRAE__BLOCKS], const float *top,
+                         const drae__block_acts *acts, const float *top,
                          char layer[DRAE__LAYER_BYTES]) {
     drae__block blocks[DRAE__BLOCKS];
     drae__arch_blocks(arch, half, blocks);

@@ -146,11 +146,6 @@ expect 3 "$first" "$DRAE" inspect -q --engine big.drae --data frames --recipe fr
 expect 3 "absent" "$DRAE" inspect -q --engine big.drae --data absent --recipe frames/recipe.yaml --out no
 
 # ---- full disk, interruption -------------------------------------------------------------------
-small_files() (
-    ulimit -f "$1"
-    shift
-    exec "$@"
-)
 expect 1 'disk/' small_files 40 "$DRAE" inspect -q --engine big.drae --data kit.h5 --out disk
 check "nothing stands under a final name" test ! -e disk/results.jsonl -a ! -e disk/summary.json
 check "no temporary file is left on a full disk" test -z "$(find disk -name '*.tmp')"

@@ -60,6 +60,13 @@ check() {
     "$@" || fail "$what"
 }
 
+# small_files KIB COMMAND...: runs it where no file may grow beyond KIB, as on a full disk.
+small_files() (
+    ulimit -f "$1"
+    shift
+    exec "$@"
+)
+
 finish() {
     echo "$((cases - failures)) passed, $failures failed"
     [ "$cases" -gt 0 ] && [ "$failures" -eq 0 ]
