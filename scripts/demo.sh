@@ -30,8 +30,8 @@ step "4/6 the shipped model, compiled for this CPU"
 "$drae" compile --model weights/drae-w8.h5 -o "$out/line.drae"
 "$drae" info "$out/line.drae"
 
-step "5/6 a fresh kit: six strips that the model never saw, some of them bad"
-"$drae" synth -o "$out/kit.h5" --strips 6 --runs 1 --frames 1 --defect-rate 0.5 --seed 2026 --first-product 900000
+step "5/6 a fresh kit: ten strips that the model never saw, each with a defect"
+"$drae" synth -o "$out/kit.h5" --strips 10 --runs 1 --frames 1 --defect-rate 1 --seed 13 --first-product 300000
 
 step "6/6 verdicts"
 "$drae" inspect --engine "$out/line.drae" --data "$out/kit.h5" --out "$out/verdicts"
