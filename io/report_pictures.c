@@ -198,10 +198,14 @@ static const char *contradiction(const drae__sheet_cell *cell) {
     return "";
 }
 
-static void draw_tag(drae__canvas *canvas, int x, int y, drae__color color, drae__color text,
-                     const char *what) {
-    drae__canvas_fill(canvas, x, y, drae__text_width(1, what) + 6, DRAE__CHAR_HEIGHT + 4, color);
-    drae__canvas_text(canvas, x + 3, y + 2, 1, text, what);
+static int tag_height(int scale) {
+    return scale * DRAE__CHAR_HEIGHT + 4;
+}
+
+static void draw_tag(drae__canvas *canvas, int x, int y, int scale, drae__color color,
+                     drae__color text, const char *what) {
+    drae__canvas_fill(canvas, x, y, drae__text_width(scale, what) + 6, tag_height(scale), color);
+    drae__canvas_text(canvas, x + 3, y + 2, scale, text, what);
 }
 
 static void draw_cell(drae__canvas *canvas, const drae__sheet *sheet, const drae__sheet_cell *cell,
@@ -212,6 +216,7 @@ static void draw_cell(drae__canvas *canvas, const drae__sheet *sheet, const drae
     int side = shown_side(sheet->size);
     int width = cell_width(sheet);
     int foot = y + 2 * RIM + side;
+    int scale = score_scale(sheet);
     char line[64];
     drae__canvas_fill(canvas, x, y, width, cell_height(sheet), raised);
     if (cell->patch == NULL) {
@@ -229,15 +234,15 @@ static void draw_cell(drae__canvas *canvas, const drae__sheet *sheet, const drae
         drae__canvas_frame(canvas, x, y, width, side + 2 * RIM, RIM, color);
     }
     if (cell->note[0] != '\0') {
-        draw_tag(canvas, x + RIM, y + RIM, back, faint, cell->note);
+        draw_tag(canvas, x + RIM, y + RIM, scale, back, faint, cell->note);
     }
     const char *against = contradiction(cell);
     if (against[0] != '\0') {
-        draw_tag(canvas, x + RIM, y + RIM + side - DRAE__CHAR_HEIGHT - 4, amber, black, against);
+        draw_tag(canvas, x + RIM, y + RIM + side - tag_height(scale), scale, amber, black, against);
     }
     score_text(cell->score, cell->threshold, line, sizeof line);
     bool loud = cell->mark == DRAE__MARK_REJECT || cell->mark == DRAE__MARK_NO_RESULT;
-    drae__canvas_text(canvas, x + RIM, foot + 1, score_scale(sheet), loud ? ink : faint, line);
+    drae__canvas_text(canvas, x + RIM, foot + 1, scale, loud ? ink : faint, line);
     draw_gauge(canvas, x + RIM, foot + foot_height(sheet) - 8, side, 4, cell->score,
                cell->threshold, color);
 }
