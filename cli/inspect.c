@@ -252,8 +252,9 @@ static drae_status prepare(run *r, drae__err *err) {
     drae__heatmaps heatmaps = strcmp(o->heatmaps, "all") == 0    ? DRAE__HEATMAPS_ALL
                               : strcmp(o->heatmaps, "none") == 0 ? DRAE__HEATMAPS_NONE
                                                                  : DRAE__HEATMAPS_REJECTS;
+    /* At least two: while one waits for the disk to sync, the other draws. */
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    int n_threads = processors > 2 ? (int)(processors / 2) : 1;
+    int n_threads = processors > 4 ? (int)(processors / 2) : 2;
     DRAE__TRY(drae__pictures_create(o->out, in, heatmaps, r->order == NULL, n_threads, &r->pictures,
                                     err));
     if (o->maps != NULL) {
