@@ -24,8 +24,8 @@ drae_status drae__results_create(const char *folder, const drae__inspection *ins
 /* Writes the lines of the patches that are known by now, up to the first that is not. */
 drae_status drae__results_advance(drae__results *results, drae__err *err);
 
-/* No more will be known: writes the lines of those that are, in index order with gaps, and leaves the
- * partial file on the disk. */
+/* No more will be known: writes the lines of those that are, in index order with gaps, and leaves
+ * the partial file on the disk. */
 drae_status drae__results_stop(drae__results *results, drae__err *err);
 
 /* All patches are known: decides over vials, strips and products, and gives the file its name. */
