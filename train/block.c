@@ -5,7 +5,6 @@
 #include "kernels/pointwise.h"
 
 #include <math.h>
-#include <string.h>
 
 void drae__bn_act_forward(const drae__pass *pass, size_t m, size_t c, const drae__bn_at *at,
                           const drae__bn_stats *stats, const float *src, float *dst) {
@@ -45,40 +44,6 @@ static size_t rows_mid(const drae__pass *pass, const drae__block *b) {
     return pass->n * h * h;
 }
 
-/* ---- every second pixel, for the encoder's conv1x1/2 ---- */
-
-static bool strided(const drae__block *b) {
-    return b->half == DRAE__HALF_ENCODER && b->role == DRAE__ROLE_C;
-}
-
-/* src [n,h_in,h_in,c] -> dst [n,h_out,h_out,c]. */
-static void pick(size_t n, const drae__block *b, const float *src, float *dst) {
-    size_t h = (size_t)b->h_out, h_in = (size_t)b->h_in, c = (size_t)b->c_in;
-#pragma omp parallel for schedule(static)
-    for (size_t row = 0; row < n * h; row++) {
-        const float *from = src + ((row / h) * h_in + 2 * (row % h)) * h_in * c;
-        float *to = dst + row * h * c;
-        for (size_t x = 0; x < h; x++) {
-            memcpy(to + x * c, from + 2 * x * c, c * sizeof(float));
-        }
-    }
-}
-
-/* dst [n,h_in,h_in,c] += src [n,h_out,h_out,c] where pick reads. */
-static void add_picked(size_t n, const drae__block *b, const float *src, float *dst) {
-    size_t h = (size_t)b->h_out, h_in = (size_t)b->h_in, c = (size_t)b->c_in;
-#pragma omp parallel for schedule(static)
-    for (size_t row = 0; row < n * h; row++) {
-        const float *from = src + row * h * c;
-        float *to = dst + ((row / h) * h_in + 2 * (row % h)) * h_in * c;
-        for (size_t x = 0; x < h; x++) {
-            for (size_t i = 0; i < c; i++) {
-                to[2 * x * c + i] += from[x * c + i];
-            }
-        }
-    }
-}
-
 /* ---- the block ---- */
 
 drae_status drae__block_forward(const drae__pass *pass, const drae__block *b,
@@ -97,12 +62,7 @@ drae_status drae__block_forward(const drae__pass *pass, const drae__block *b,
     const float *shortcut = acts->x;
     if (convs->proj != NULL) {
         float *t = pass->work->t;
-        const float *p = acts->p;
-        if (strided(b)) {
-            pick(pass->n, b, acts->p, pass->work->d);
-            p = pass->work->d;
-        }
-        DRAE__TRY(drae__conv_op_fwd(convs->proj, p, params + at->proj, NULL, t, scratch));
+        DRAE__TRY(drae__conv_op_fwd(convs->proj, acts->p, params + at->proj, NULL, t, scratch));
         shortcut = t;
     }
     drae__cpu_add(count, dst, shortcut, dst);
@@ -134,21 +94,12 @@ drae_status drae__block_backward(const drae__pass *pass, const drae__block *b,
     }
     DRAE__TRY(drae__conv_op_bwd_data(convs->conv1, t, params + at->conv1, d, work->scratch));
     if (convs->proj != NULL) {
-        const float *p = acts->p;
-        if (strided(b) && grads != NULL) {
-            pick(pass->n, b, acts->p, t);
-            p = t;
-        }
         if (grads != NULL) {
-            DRAE__TRY(drae__conv_op_bwd_weights(convs->proj, p, g, grads + at->proj, NULL,
+            DRAE__TRY(drae__conv_op_bwd_weights(convs->proj, acts->p, g, grads + at->proj, NULL,
                                                 work->scratch));
         }
         DRAE__TRY(drae__conv_op_bwd_data(convs->proj, g, params + at->proj, t, work->scratch));
-        if (strided(b)) {
-            add_picked(pass->n, b, t, d);
-        } else {
-            drae__cpu_add(m_in * (size_t)b->c_in, d, t, d);
-        }
+        drae__cpu_add(m_in * (size_t)b->c_in, d, t, d);
     }
     drae__bn_act_backward(pass, m_in, (size_t)b->c_in, &at->bn1, &acts->bn1, acts->x, d,
                           convs->proj == NULL ? g : NULL, d);

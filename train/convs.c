@@ -31,8 +31,8 @@ void drae__convs_shapes(const drae__block *b, int n, drae__conv_shape shapes[3])
         shapes[2].transposed = true;
     } else {
         shapes[1] = shape_of(n, b->h_out, b->c_out, b->c_out, 3, 1, 1);
-        if (b->role != DRAE__ROLE_B) { /* in C over every second pixel, see convs.h */
-            shapes[2] = shape_of(n, b->h_out, b->c_in, b->c_out, 1, 1, 0);
+        if (b->role != DRAE__ROLE_B) {
+            shapes[2] = shape_of(n, b->h_in, b->c_in, b->c_out, 1, stride, 0);
         }
     }
 }

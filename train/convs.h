@@ -24,10 +24,7 @@ typedef struct drae__convs {
 } drae__convs;
 
 /*
- * The three convolutions of a block for n images: conv1, conv2 or convt, proj (k = 0 in B). The
- * encoder's conv1x1/2 is planned as a conv1x1 over the pixels that it reads, which block.c picks:
- * a quarter of the work, and oneDNN 2.6 writes past its scratch in the backward pass of a strided
- * 1x1 convolution of 8 channels.
+ * The three convolutions of a block for n images: conv1, conv2 or convt, proj (k = 0 in B).
  */
 void drae__convs_shapes(const drae__block *block, int n, drae__conv_shape shapes[3]);
 
