@@ -6,31 +6,11 @@
 #include <string.h>
 
 static const drae__command *const commands[] = {
-#ifdef DRAE_COMMAND_synth
-    &drae__command_synth,
+#ifdef DRAE_TRAIN
+    &drae__command_synth,     &drae__command_import,  &drae__command_train,
+    &drae__command_calibrate, &drae__command_compile, &drae__command_inspect,
 #endif
-#ifdef DRAE_COMMAND_import
-    &drae__command_import,
-#endif
-#ifdef DRAE_COMMAND_info
-    &drae__command_info,
-#endif
-#ifdef DRAE_COMMAND_train
-    &drae__command_train,
-#endif
-#ifdef DRAE_COMMAND_calibrate
-    &drae__command_calibrate,
-#endif
-#ifdef DRAE_COMMAND_compile
-    &drae__command_compile,
-#endif
-#ifdef DRAE_COMMAND_inspect
-    &drae__command_inspect,
-#endif
-#ifdef DRAE_COMMAND_bench
-    &drae__command_bench,
-#endif
-    NULL,
+    &drae__command_info,      &drae__command_bench,   NULL,
 };
 
 static void print_overview(FILE *file) {

@@ -2,9 +2,7 @@
 # libdrae (shared and static): what a line integrator links. drae_train: the rest, static, for the
 # command and the tests.
 foreach(room base model kernels line engine)
-  if(TARGET drae_${room})
-    list(APPEND DRAE_ENGINE_OBJECTS $<TARGET_OBJECTS:drae_${room}>)
-  endif()
+  list(APPEND DRAE_ENGINE_OBJECTS $<TARGET_OBJECTS:drae_${room}>)
 endforeach()
 
 add_library(drae_shared SHARED ${DRAE_ENGINE_OBJECTS})
@@ -20,9 +18,7 @@ endforeach()
 
 if(DRAE_TRAIN)
   foreach(room io synth training kernels_onednn)
-    if(TARGET drae_${room})
-      list(APPEND DRAE_TRAIN_OBJECTS $<TARGET_OBJECTS:drae_${room}>)
-    endif()
+    list(APPEND DRAE_TRAIN_OBJECTS $<TARGET_OBJECTS:drae_${room}>)
   endforeach()
   add_library(drae_train STATIC ${DRAE_TRAIN_OBJECTS})
   target_link_libraries(drae_train PUBLIC drae_static drae_dependencies OpenMP::OpenMP_C)
