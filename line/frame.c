@@ -4,8 +4,9 @@
  *
  * A patch pixel covers w / size frame pixels of its rectangle. It is the mean of n x n samples
  * evenly spread over that area, n = ceil(w / size) per axis, so that shrinking averages the area
- * and enlarging interpolates. Where pose and scale are the identity the samples fall on pixels and
- * the patch is a copy.
+ * and enlarging interpolates. Without a fixture and at scale 1 the samples fall on pixels and the
+ * patch is a copy. With a fixture nothing is ever copied, not even where the part lies exactly as
+ * drawn: such a patch would be sharper and noisier than all others (line/warp.h).
  */
 #include "line/frame.h"
 
@@ -27,7 +28,8 @@
 struct drae__recipe {
     drae__recipe_geometry geometry;
     drae__arena arena;
-    drae__warp_taps taps;
+    drae__warp_taps find; /* marks and edges */
+    drae__warp_taps cut;  /* patches */
     drae__locator locator;
     size_t workspace_floats;
 };
@@ -102,7 +104,7 @@ static void cut_block(const drae__recipe *recipe, const drae__plane *frame, cons
                      &grid.origin_y);
     size_t row_samples = (size_t)grid.n_columns * (size_t)s->n_y;
     float *samples = scratch;
-    drae__warp_sample(frame, &recipe->taps, &grid, scratch + row_samples * (size_t)rows, samples);
+    drae__warp_sample(frame, &recipe->cut, &grid, scratch + row_samples * (size_t)rows, samples);
     for (int j = 0; j < rows; j++) {
         average_row(samples + (size_t)j * row_samples, columns, s->n_x, s->n_y,
                     dst + (size_t)j * (size_t)size);
@@ -170,10 +172,6 @@ static drae_status check_view(const drae__recipe_geometry *g, const drae__pose *
     return DRAE_OK;
 }
 
-static bool is_identity(const drae__pose *pose) {
-    return pose->shift_x == 0.0 && pose->shift_y == 0.0 && pose->sin_a == 0.0;
-}
-
 static void copy_region(const drae__plane *frame, const drae__rect *rect, uint8_t *patch) {
     for (int y = 0; y < rect->height; y++) {
         memcpy(patch + (size_t)y * (size_t)rect->width,
@@ -215,7 +213,12 @@ drae_status drae__recipe_create(const drae__recipe_geometry *geometry, drae__rec
         status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for a recipe");
         goto done;
     }
-    drae__warp_taps_init(&made->taps);
+    drae__warp_taps_init(&made->find);
+    if (geometry->fixture.kind == DRAE__FIXTURE_NONE) {
+        made->cut = made->find;
+    } else {
+        drae__warp_taps_init_even(&made->cut);
+    }
     made->geometry = *geometry;
     made->workspace_floats = workspace_floats(geometry);
     drae__frame_region *regions =
@@ -233,7 +236,7 @@ drae_status drae__recipe_create(const drae__recipe_geometry *geometry, drae__rec
         goto done;
     }
     DRAE__TRY(drae__locator_prepare(&geometry->fixture, geometry->frame_width,
-                                    geometry->frame_height, &made->taps, &made->arena, scratch,
+                                    geometry->frame_height, &made->find, &made->arena, scratch,
                                     &made->locator, err));
     made->geometry.fixture = made->locator.fixture;
     *recipe = made;
@@ -271,7 +274,7 @@ static drae_status locate(const drae__recipe *recipe, const drae__plane *frame, 
                           frame->stride, g->frame_width);
     }
     drae_status status =
-        drae__locate(&recipe->locator, frame, &recipe->taps, workspace, pose, result, err);
+        drae__locate(&recipe->locator, frame, &recipe->find, workspace, pose, result, err);
     if (status == DRAE_OK) {
         status = check_view(g, pose, result, err);
         result->found = status == DRAE_OK;
@@ -303,7 +306,8 @@ drae_status drae__frame_cut(const drae__recipe *recipe, const uint8_t *frame, si
     for (size_t i = 0; i < g->n_regions && status == DRAE_OK; i++) {
         const drae__rect *rect = &g->regions[i].rect;
         uint8_t *patch = patches + i * (size_t)g->size * (size_t)g->size;
-        if (is_identity(&pose) && rect->width == g->size && rect->height == g->size) {
+        if (g->fixture.kind == DRAE__FIXTURE_NONE && rect->width == g->size &&
+            rect->height == g->size) {
             copy_region(&plane, rect, patch);
         } else {
             cut_region(recipe, &plane, &pose, rect, workspace, patch);

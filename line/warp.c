@@ -28,26 +28,37 @@ void drae__pose_apply(const drae__pose *pose, double x, double y, double *frame_
     *frame_y = pose->center_y + pose->shift_y + pose->sin_a * dx + pose->cos_a * dy;
 }
 
-/* sinc(x) sinc(x / 3) */
-static double lanczos(double x) {
+static double sinc(double x) {
     double a = 3.14159265358979323846 * x;
-    return x == 0.0 ? 1.0 : fabs(x) < 3.0 ? 3.0 * sin(a) * sin(a / 3.0) / (a * a) : 0.0;
+    return x == 0.0 ? 1.0 : sin(a) / a;
 }
 
-void drae__warp_taps_init(drae__warp_taps *taps) {
+/* sinc(cutoff x) sinc(x / 3), every row scaled to a sum of 1. */
+static void fill_taps(drae__warp_taps *taps, double cutoff) {
     memset(taps, 0, sizeof *taps);
-    for (int k = 1; k < DRAE__WARP_PHASES; k++) {
+    for (int k = 0; k <= DRAE__WARP_PHASES; k++) {
         double t = (double)k / DRAE__WARP_PHASES, weight[DRAE__WARP_TAPS], sum = 0.0;
         for (int i = 0; i < DRAE__WARP_TAPS; i++) {
-            weight[i] = lanczos(t - (i - TAPS_BEFORE));
+            double x = t - (i - TAPS_BEFORE);
+            weight[i] = fabs(x) < 3.0 ? sinc(cutoff * x) * sinc(x / 3.0) : 0.0;
             sum += weight[i];
         }
         for (int i = 0; i < DRAE__WARP_TAPS; i++) {
             taps->weight[k][i] = (float)(weight[i] / sum);
         }
     }
-    taps->weight[0][TAPS_BEFORE] = 1.0f;
-    taps->weight[DRAE__WARP_PHASES][TAPS_BEFORE + 1] = 1.0f;
+}
+
+void drae__warp_taps_init(drae__warp_taps *taps) {
+    fill_taps(taps, 1.0);
+    for (int i = 0; i < DRAE__WARP_TAPS; i++) { /* exactly, where sin(pi) would leave a rest */
+        taps->weight[0][i] = i == TAPS_BEFORE ? 1.0f : 0.0f;
+        taps->weight[DRAE__WARP_PHASES][i] = i == TAPS_BEFORE + 1 ? 1.0f : 0.0f;
+    }
+}
+
+void drae__warp_taps_init_even(drae__warp_taps *taps) {
+    fill_taps(taps, DRAE__WARP_CUTOFF);
 }
 
 /* The extent of the grid in frame pixels, taps included. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sampling a frame on a turned and shifted grid: one interpolator (Lanczos, three lobes, six taps
- * an axis) for marks, edges and patches alike. Private to line/.
+ * Sampling a frame on a turned and shifted grid by six taps an axis. Two kernels: marks and edges
+ * are read by an interpolator (Lanczos, three lobes), patches of a part that was found by the same
+ * window with a lower cutoff, which looks alike at every fraction of a pixel. Private to line/.
  */
 #ifndef DRAE_LINE_WARP_H
 #define DRAE_LINE_WARP_H
@@ -44,6 +45,14 @@ typedef struct drae__warp_taps {
 } drae__warp_taps;
 
 void drae__warp_taps_init(drae__warp_taps *taps);
+
+/* The same with a cutoff of DRAE__WARP_CUTOFF of the highest frequency that pixels can hold. An
+ * interpolator copies at whole pixels and takes 40 % of the noise's power at half ones: a score
+ * that hears noise, as SSIM does, then depends on where between two pixels the part happens to lie.
+ * Here next to nothing passes beyond the highest frequency, so noise and detail come out the same
+ * at every phase, whole pixels included (docs/recipe.md has the figures). */
+#define DRAE__WARP_CUTOFF 0.66
+void drae__warp_taps_init_even(drae__warp_taps *taps);
 
 /* A grid of n_columns x n_rows points: p(i,j) = origin + i * u + j * v, in frame pixels. */
 typedef struct drae__grid {
