@@ -53,7 +53,10 @@ typedef struct run {
     size_t n_done;
     size_t n_strips_done;
     size_t n_sheets, n_overlays;
+    size_t n_lost; /* frames without their part */
 } run;
+
+#define LOST_LINES 10 /* frames whose reason is printed one by one */
 
 static void release(run *r) {
     drae__batch_reader_destroy(r->reader);
@@ -342,6 +345,20 @@ done:
     return status;
 }
 
+/* Why frames have no patches: results.jsonl says that they have none, a person wants to know why.
+ */
+static void tell_lost(run *r, const drae__batch *batch, drae__progress *progress) {
+    for (size_t i = 0; i < batch->n; i++) {
+        size_t index = batch->indices[i];
+        const char *why = drae__source_why_lost(r->in.source, index);
+        if (why != NULL && r->n_lost++ < LOST_LINES) {
+            drae__progress_clear(progress);
+            (void)fprintf(stderr, "drae inspect: %s: %s\n", drae__source_file(r->in.source, index),
+                          why);
+        }
+    }
+}
+
 static drae_status inspect_all(run *r, drae__err *err) {
     drae_status status = DRAE_OK;
     drae__progress progress;
@@ -352,6 +369,7 @@ static drae_status inspect_all(run *r, drae__err *err) {
         if (batch.n == 0) {
             break;
         }
+        tell_lost(r, &batch, &progress);
         DRAE__TRY(inspect_batch(r, &batch, err));
         drae__progress_update(&progress, r->n_done, NULL);
         if (drae__interrupted && r->n_done < r->in.n) {
@@ -370,7 +388,14 @@ static drae_status inspect_all(run *r, drae__err *err) {
     }
     DRAE__TRY(drae__results_finish(r->results, err));
 done:
-    drae__progress_end(&progress, r->n_done);
+    if (status == DRAE_OK) {
+        drae__progress_end(&progress, r->n_done);
+    }
+    drae__progress_clear(&progress);
+    if (r->n_lost > LOST_LINES) {
+        (void)fprintf(stderr, "drae inspect: part not found in %zu more frames\n",
+                      r->n_lost - LOST_LINES);
+    }
     return status;
 }
 

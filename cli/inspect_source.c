@@ -39,6 +39,8 @@ struct drae__source {
     void *workspace;
     size_t cut; /* that frame, SIZE_MAX before the first */
     bool found; /* whether its part was */
+    char **
+        why_lost; /* [frames] why the part was not found, NULL where it was or was not looked for */
 };
 
 /* ---- a folder of patch images ---- */
@@ -195,10 +197,12 @@ static drae_status open_frames(drae__source *source, const char *recipe, drae__e
         status = drae__fail(err, DRAE_ERROR_FILE, "%s: too many frames", source->folder);
         goto done;
     }
+    source->why_lost = calloc(source->frames.n, sizeof *source->why_lost);
     source->frame = malloc(frame_bytes);
     source->patches = malloc(cut_bytes);
     source->workspace = drae__aligned_alloc(drae__frame_workspace_bytes(source->recipe));
-    if (source->frame == NULL || source->patches == NULL || source->workspace == NULL) {
+    if (source->why_lost == NULL || source->frame == NULL || source->patches == NULL ||
+        source->workspace == NULL) {
         status =
             drae__fail(err, DRAE_ERROR_MEMORY, "no memory for a frame of %zu bytes", frame_bytes);
         goto done;
@@ -243,6 +247,10 @@ static drae_status cut_frame(drae__source *source, size_t f, drae__err *err) {
                                  source->workspace, source->patches, NULL, err);
         source->found = status == DRAE_OK;
         if (status == DRAE_ERROR_NO_PART) {
+            /* Once: whoever got a batch may be reading it. Without memory there is no text. */
+            if (source->why_lost[f] == NULL) {
+                source->why_lost[f] = strdup(err->text);
+            }
             status = DRAE_OK;
         }
     }
@@ -297,6 +305,10 @@ void drae__source_close(drae__source *source) {
         }
         free(source->names);
     }
+    for (size_t i = 0; source->why_lost != NULL && i < source->frames.n; i++) {
+        free(source->why_lost[i]);
+    }
+    free(source->why_lost);
     drae__frames_free(&source->frames);
     drae__frame_labels_free(source->labels);
     drae__recipe_destroy(source->recipe);
@@ -350,6 +362,13 @@ const char *drae__source_file(const drae__source *source, size_t index) {
         return NULL;
     }
     return source->names[source->recipe != NULL ? index / source->per_frame : index];
+}
+
+const char *drae__source_why_lost(const drae__source *source, size_t index) {
+    if (source->recipe == NULL || index % source->per_frame != 0) {
+        return NULL;
+    }
+    return source->why_lost[index / source->per_frame];
 }
 
 drae_status drae__source_read(drae__source *source, const size_t *indices, size_t n, uint8_t *dst,

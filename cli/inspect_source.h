@@ -34,6 +34,11 @@ const char *drae__source_defect_name(const drae__source *source, int defect);
 /* The image file that a patch comes from, NULL for data sets. */
 const char *drae__source_file(const drae__source *source, size_t index);
 
+/* The first patch of a frame that was read and whose part was not found: the library's line why.
+ * NULL for all others. The thread that gets a batch may ask for its patches while another reads on.
+ */
+const char *drae__source_why_lost(const drae__source *source, size_t index);
+
 /*
  * Reads n patches into dst [n,size,size]. reasons[i] is DRAE_REASON_NONE, or why there is no patch
  * (a frame in which the part was not found); dst of those is untouched. A file that cannot be read

@@ -129,7 +129,11 @@ ok "$DRAE" synth -q --frames-out far --strips 1 --runs 1 --frames 2 --frame-shif
     --defect-rate 0 --seed 6
 sed 's/search_px: [0-9]*/search_px: 4/' frames/recipe.yaml >frames/narrow.yaml
 cp far/*_p000007_*.png frames/
-ok "$DRAE" inspect --engine big.drae --data frames --recipe frames/narrow.yaml --out lost
+"$DRAE" inspect --engine big.drae --data frames --recipe frames/narrow.yaml --out lost >stdout.txt 2>stderr.txt
+check "frames without their part are a result, not a failure" test $? -eq 0
+check "a line a frame says why" \
+    test "$(grep -cE '^drae inspect: b000_p000007_r00_f0[01]\.png: part not found: ' stderr.txt)" -eq 2 -a \
+    "$(wc -l <stderr.txt)" -eq 2
 check "a frame without its part rejects its vials, and no others" \
     test "$(grep '"type":"vial"' lost/results.jsonl | grep '"reason":"part not found' | grep -c '"product":7')" -eq 5
 check "its patches have no score" test "$(grep -c '"score":null.*"reject":true,"reason":"part not found' lost/results.jsonl)" -eq 40
