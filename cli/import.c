@@ -188,9 +188,11 @@ static int run(int argc, char **argv) {
         }
     }
     drae__pictures_free(&list);
-    drae__progress_clear(&progress);
     if (status == DRAE_OK) {
         drae__progress_end(&progress, counts.images);
+    }
+    drae__progress_clear(&progress);
+    if (status == DRAE_OK) {
         report(output, &counts);
     }
     exit_status = status == DRAE_OK ? DRAE__EXIT_DONE : drae__cli_error(self, status, &err);

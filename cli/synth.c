@@ -330,7 +330,10 @@ static int run(int argc, char **argv) {
     target t = {.config = &config, .frames_out = frames_out, .last_product = -1};
     drae__progress_begin(&t.progress, "patches", drae__synth_count(&config), quiet);
     status = make(&t, output, &err);
-    drae__progress_end(&t.progress, t.done);
+    if (status == DRAE_OK) {
+        drae__progress_end(&t.progress, t.done);
+    }
+    drae__progress_clear(&t.progress);
     if (status != DRAE_OK) {
         return drae__cli_error(self, status, &err);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/progress.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -79,15 +80,17 @@ void drae__progress_update(drae__progress *progress, size_t done, const char *no
     format_rate(per_second, rate, sizeof rate);
     const char *gap = note == NULL || note[0] == '\0' ? "" : "  ";
     note = note == NULL ? "" : note;
+    double limit = progress->limit_s > 0.0 ? progress->limit_s : HUGE_VAL;
     if (progress->total == 0) {
         format_time(elapsed, left, sizeof left);
         (void)snprintf(line, sizeof line, "%zu %s  %s/s  %s%s%s", done, progress->what, rate, left,
                        gap, note);
     } else {
         size_t shown = done < progress->total ? done : progress->total;
-        double part = (double)shown / (double)progress->total;
+        double part = fmax((double)shown / (double)progress->total, fmin(elapsed / limit, 1.0));
         if (per_second > 0.0) {
-            format_time((double)(progress->total - shown) / per_second, left, sizeof left);
+            double to_do = (double)(progress->total - shown) / per_second;
+            format_time(fmin(to_do, fmax(limit - elapsed, 0.0)), left, sizeof left);
         }
         char bar[BAR_CELLS + 3] = "";
         if (progress->terminal) {

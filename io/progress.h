@@ -14,6 +14,7 @@ typedef struct drae__progress {
     size_t total;     /* 0 when unknown */
     double start_s;   /* monotonic */
     double last_s;    /* last time something was printed */
+    double limit_s;   /* the work ends after so long at the latest; 0 (after begin): no limit */
     bool terminal;
     bool quiet;
     int width; /* columns used by the last bar */
@@ -26,7 +27,8 @@ void drae__progress_begin(drae__progress *progress, const char *what, size_t tot
 void drae__progress_update(drae__progress *progress, size_t done, const char *note);
 
 /* Takes the bar off the terminal, so that an error or a remark begins on a clean line; the next
- * update draws it again. */
+ * update draws it again. Does nothing where no bar stands. Every error that ends long work passes
+ * here before it is printed. */
 void drae__progress_clear(drae__progress *progress);
 
 /* Clears the bar and prints the closing line: total, seconds, rate. */

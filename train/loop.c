@@ -265,6 +265,7 @@ drae_status drae__loop_run(drae__loop *l, drae__run_result *result, drae__err *e
     l->previewed_s = l->start_s;
     l->samples_before = l->state.samples;
     drae__progress_begin(&l->progress, "patches", patches_left(l), l->options->quiet);
+    l->progress.limit_s = 60.0 * l->trainer.config.run.max_minutes;
     for (;;) {
         if (!stopped(l) && l->state.cursor >= l->n_batches) {
             status = end_epoch(l, err);
@@ -304,6 +305,7 @@ drae_status drae__loop_run(drae__loop *l, drae__run_result *result, drae__err *e
         }
     }
 done:
+    drae__progress_clear(&l->progress);
     result->step = l->state.step;
     result->epoch = l->state.epoch;
     result->samples = l->state.samples;
