@@ -9,7 +9,8 @@ find_package(Threads REQUIRED)
 pkg_check_modules(SPNG REQUIRED IMPORTED_TARGET spng)                 # io
 pkg_check_modules(TURBOJPEG REQUIRED IMPORTED_TARGET libturbojpeg)    # io
 pkg_check_modules(CYAML REQUIRED IMPORTED_TARGET libcyaml)            # io
+pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)             # io
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)           # io
 add_library(drae_dependencies INTERFACE)
 target_link_libraries(drae_dependencies INTERFACE HDF5::HDF5 DNNL::dnnl TIFF::TIFF ZLIB::ZLIB Threads::Threads
-  PkgConfig::SPNG PkgConfig::TURBOJPEG PkgConfig::CYAML PkgConfig::JANSSON m)
+  PkgConfig::SPNG PkgConfig::TURBOJPEG PkgConfig::CYAML PkgConfig::YAML PkgConfig::JANSSON m)

@@ -3,16 +3,13 @@
 #include "io/train_config.h"
 
 #include "base/file.h"
+#include "io/yaml.h"
 
-#include <cyaml/cyaml.h>
 #include <errno.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define CONFIG_BYTES_MAX ((size_t)1 << 20)
 
 /* ---- the table ---- */
 
@@ -81,33 +78,6 @@ static const cyaml_schema_field_t fields[] = {
 
 static const cyaml_schema_value_t schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, yaml_config, fields)};
-
-/* The first complaint says what is wrong, the next "in ... (line: L, column: C)" where. */
-typedef struct complaint {
-    char what[200];
-    char where[200];
-} complaint;
-
-static void note(cyaml_log_t level, void *context, const char *format, va_list args) {
-    complaint *c = context;
-    char text[200];
-    if (level < CYAML_LOG_ERROR) {
-        return;
-    }
-    (void)vsnprintf(text, sizeof text, format, args);
-    text[strcspn(text, "\n")] = '\0';
-    const char *t = strncmp(text, "Load: ", 6) == 0 ? text + 6 : text;
-    while (*t == ' ') {
-        t++;
-    }
-    if (strcmp(t, "Backtrace:") == 0) {
-        return;
-    }
-    char *slot = c->what[0] == '\0' ? c->what : c->where[0] == '\0' ? c->where : NULL;
-    if (slot != NULL) {
-        (void)snprintf(slot, sizeof c->what, "%s", t);
-    }
-}
 
 /* ---- bounds ---- */
 
@@ -295,16 +265,14 @@ static drae_status unknown_key(const char *name, const char *text, const char *k
 
 drae_status drae__train_config_parse(const char *name, const char *text, size_t n_bytes,
                                      drae__train_config *config, drae__err *err) {
-    complaint first = {{0}, {0}};
-    const cyaml_config_t options = {.log_fn = note,
-                                    .log_ctx = &first,
-                                    .mem_fn = cyaml_mem,
-                                    .log_level = CYAML_LOG_ERROR,
-                                    .flags = CYAML_CFG_DEFAULT};
-    yaml_config *yaml = NULL;
     static const char unknown[] = "Unexpected key: ";
-    cyaml_err_t result = cyaml_load_data((const uint8_t *)text, n_bytes, &options, &schema,
-                                         (cyaml_data_t **)&yaml, NULL);
+    drae__yaml_complaint first = {{0}, {0}};
+    yaml_config *yaml = NULL;
+    drae_status status = drae__yaml_unique_keys(name, text, n_bytes, err);
+    if (status != DRAE_OK) {
+        return status;
+    }
+    cyaml_err_t result = drae__yaml_read(text, n_bytes, &schema, (void **)&yaml, &first);
     if (strncmp(first.what, unknown, sizeof unknown - 1) == 0) {
         return unknown_key(name, text, first.what + sizeof unknown - 1, first.where, err);
     }
@@ -315,11 +283,10 @@ drae_status drae__train_config_parse(const char *name, const char *text, size_t 
     }
     drae__train_config next = *config;
     const drae__train_key *culprit = NULL;
-    drae_status status = DRAE_OK;
     if (yaml != NULL) { /* NULL: nothing but comments */
         status = take(yaml, &next, &culprit, err);
     }
-    (void)cyaml_free(&options, &schema, yaml, 0);
+    drae__yaml_free(&schema, yaml);
     if (status == DRAE_OK) {
         status = check_all(&next, &culprit, err);
     }
@@ -333,7 +300,7 @@ drae_status drae__train_config_parse(const char *name, const char *text, size_t 
 drae_status drae__train_config_read(const char *path, drae__train_config *config, drae__err *err) {
     uint8_t *text = NULL;
     size_t n_bytes = 0;
-    drae_status status = drae__file_read(path, CONFIG_BYTES_MAX, &text, &n_bytes, err);
+    drae_status status = drae__file_read(path, DRAE__YAML_BYTES_MAX, &text, &n_bytes, err);
     if (status == DRAE_OK) {
         status = drae__train_config_parse(path, (const char *)text, n_bytes, config, err);
     }

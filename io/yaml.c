@@ -11,13 +11,8 @@
 
 /* libcyaml tells an error by several log lines: what it is, "Backtrace:", then "in mapping field
  * ... (line: L, column: C)" from the inside out. The first and the innermost place are kept. */
-typedef struct complaint {
-    char what[200];
-    char where[200];
-} complaint;
-
 static void note(cyaml_log_t level, void *context, const char *format, va_list args) {
-    complaint *c = context;
+    drae__yaml_complaint *c = context;
     char line[200];
     if (level < CYAML_LOG_ERROR) {
         return;
@@ -33,7 +28,7 @@ static void note(cyaml_log_t level, void *context, const char *format, va_list a
     }
 }
 
-static cyaml_config_t options(complaint *c) {
+static cyaml_config_t options(drae__yaml_complaint *c) {
     return (cyaml_config_t){.log_fn = note,
                             .log_ctx = c,
                             .mem_fn = cyaml_mem,
@@ -41,13 +36,21 @@ static cyaml_config_t options(complaint *c) {
                             .flags = CYAML_CFG_NO_ALIAS};
 }
 
+cyaml_err_t drae__yaml_read(const char *text, size_t n_bytes, const cyaml_schema_value_t *schema,
+                            void **data, drae__yaml_complaint *complaint) {
+    cyaml_config_t config = options(complaint);
+    return cyaml_load_data((const uint8_t *)text, n_bytes, &config, schema, data, NULL);
+}
+
 drae_status drae__yaml_load(const char *name, const char *text, size_t n_bytes,
                             const cyaml_schema_value_t *schema, void **data, drae__err *err) {
-    complaint c = {{0}, {0}};
-    cyaml_config_t config = options(&c);
+    drae__yaml_complaint c = {{0}, {0}};
     void *loaded = NULL;
-    cyaml_err_t result =
-        cyaml_load_data((const uint8_t *)text, n_bytes, &config, schema, &loaded, NULL);
+    drae_status status = drae__yaml_unique_keys(name, text, n_bytes, err);
+    if (status != DRAE_OK) {
+        return status;
+    }
+    cyaml_err_t result = drae__yaml_read(text, n_bytes, schema, &loaded, &c);
     if (result == CYAML_ERR_OOM) {
         return drae__fail(err, DRAE_ERROR_MEMORY, "%s: no memory", name);
     }
@@ -64,7 +67,7 @@ drae_status drae__yaml_load(const char *name, const char *text, size_t n_bytes,
 }
 
 void drae__yaml_free(const cyaml_schema_value_t *schema, void *data) {
-    complaint c = {{0}, {0}};
+    drae__yaml_complaint c = {{0}, {0}};
     cyaml_config_t config = options(&c);
     cyaml_free(&config, schema, data, 0);
 }

@@ -17,7 +17,7 @@ esac
 packages=(gcc g++ libc6-dev cmake ninja-build pkg-config)
 if [ "${1:-}" != "--engine" ]; then
     packages+=(libhdf5-dev zlib1g-dev libdnnl-dev ocl-icd-opencl-dev libspng-dev libtiff-dev
-        libturbojpeg0-dev libcyaml-dev libjansson-dev check)
+        libturbojpeg0-dev libcyaml-dev libyaml-dev libjansson-dev check)
 fi
 if [ "${1:-}" = "--dev" ]; then
     packages+=(clang clang-format clang-tidy libclang-rt-14-dev git)

@@ -184,7 +184,7 @@ START_TEST(every_bad_key_is_named) {
         {good_none, "ignore: []", "ignore: [{x: 1, y: 1, width: 1}]", "height"},
         {good_none, "ignore: []", "ignore: [", "recipe.yaml"},
         {good_none, "ignore: []", "\t\x01", "recipe.yaml"},
-        {good_none, "fixture: {kind: none}", "fixture: &a {kind: none}\npatch: *a", "alias"},
+        {good_none, "{kind: none}", "{kind: &a none, search_px: *a}", "alias"},
         /* keys of the wrong kind of fixture */
         {good_none, "kind: none", "kind: none, min_score: 0.5", "fixture.min_score means nothing"},
         {good_none, "kind: none", "kind: marks", "fixture.search_px is missing for kind: marks"},
@@ -263,22 +263,36 @@ START_TEST(bad_files_are_refused) {
 }
 END_TEST
 
-START_TEST(a_key_given_twice_does_no_harm) {
-    /* the schema's library keeps the later one; no memory may be lost or freed twice */
-    static const char *const twice[][2] = {
-        {"ignore: []",
-         "ignore: []\nregions: [{vial: 3, region: 0, x: 1, y: 1, width: 64, height: 64}]"},
-        {"format: 1", "format: 1\nformat: 1"},
-        {"ignore: []", "ignore: [{x: 1, y: 1, width: 1, height: 1}]\nignore: []"},
-        {"fixture: {kind: none}", "fixture: {kind: none}\nfixture: {kind: none}"}};
-    for (size_t i = 0; i < sizeof twice / sizeof twice[0]; i++) {
-        drae__err err = {""};
-        drae__recipe *recipe = NULL;
-        drae_status status = drae__recipe_load(
-            write_recipe(spoil(good_none, twice[i][0], twice[i][1])), &recipe, &err);
-        ck_assert_msg(status == DRAE_OK || status == DRAE_ERROR_FILE, "case %zu: %s", i, err.text);
-        drae__recipe_destroy(recipe);
+START_TEST(a_key_given_twice_is_refused) {
+    static const struct {
+        const char *from, *to, *words;
+    } cases[] = {
+        {"patch: {size: 64}\n", "patch: {size: 64}\npatch: {size: 96}\n",
+         "recipe.yaml:7: the key \"patch\" stands twice, first on line 6"},
+        {"search_px: 20,", "search_px: 20, search_px: 20,",
+         "recipe.yaml:3: the key \"search_px\" stands twice, first on line 3"},
+        {"mark-b.png, x: 280", "mark-b.png, x: 280, \"x\": 281", "recipe.yaml:5: the key \"x\""},
+        {"ignore: [{x: 60,", "ignore: [{x: 60,\n x: 60,", "recipe.yaml:10: the key \"x\""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        refuse(spoil(good_marks, cases[i].from, cases[i].to), cases[i].words);
     }
+}
+END_TEST
+
+/* The same key in mappings beside each other is no repetition; a hostile file ends soon. */
+START_TEST(deep_and_wide_files_are_refused) {
+    enum { N = 100000 };
+    char *text = malloc(16 * N);
+    memset(text, '[', 200);
+    text[200] = '\0';
+    refuse(text, "nested too deep");
+    size_t n = 0;
+    for (int i = 0; i < N; i++) {
+        n += (size_t)snprintf(text + n, 16, "k%d: 1\n", i);
+    }
+    refuse(text, "too many keys");
+    free(text);
 }
 END_TEST
 
@@ -305,7 +319,8 @@ int main(void) {
     tcase_add_test(tc, no_fixture_is_read);
     tcase_add_test(tc, every_bad_key_is_named);
     tcase_add_test(tc, bad_files_are_refused);
-    tcase_add_test(tc, a_key_given_twice_does_no_harm);
+    tcase_add_test(tc, a_key_given_twice_is_refused);
+    tcase_add_test(tc, deep_and_wide_files_are_refused);
     tcase_add_test(tc, truncated_recipes_are_refused_or_whole);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

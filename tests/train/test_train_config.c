@@ -57,6 +57,9 @@ START_TEST(test_refuses) {
         {"run:\n  precision: f32f32f32f32f32f32\n", {"f32|bf16", "train.yaml:2"}},
         {"augment:\n  beta_max: 0.6\n  beta_min: 0.7\n", {"beta_min", "train.yaml:3"}},
         {"loss: {adv: 0, con: 0, nse: 0}\n", {"nothing trains", "train.yaml:1"}},
+        {"run:\n  epochs: 3\n  batch: 4\n  epochs: 5\n",
+         {"\"epochs\" stands twice", "train.yaml:4"}},
+        {"run: {epochs: 3}\nloss: {con: 1}\nrun: {batch: 4}\n", {"\"run\" stands", "train.yaml:3"}},
         {"run:\n  seed: -1\n", {"run.seed is -1", "train.yaml:2"}},
         {"run:\n  seed: 99999999999999999999\n", {"run.seed is", "train.yaml:2"}},
     };
