@@ -144,6 +144,16 @@ typedef struct drae__infer_kernels {
     float (*phi)(drae__ssim_window window, int size, const float *x, ptrdiff_t x_stride,
                  const float *y, ptrdiff_t y_stride, float *scratch);
 
+    /* dst [size,size] = the normalised residual, see below; mean, scale [size,size], scale > 0; no
+     * alias. scratch: drae__infer_z_scratch(size) floats. */
+    void (*z)(int size, const float *x, ptrdiff_t x_stride, const float *y, ptrdiff_t y_stride,
+              const float *mean, const float *scale, float *dst, float *scratch);
+
+    /* The mean of the k largest of src[n], 1 <= k <= DRAE__TOP_MAX, k <= n: exact in the choice,
+     * summed in descending order in double. NaN where any value is not finite. Time is bounded
+     * whatever the values are. scratch: drae__infer_top_scratch(n) floats. */
+    float (*top_mean)(size_t n, const float *src, int k, float *scratch);
+
     /* dst [size,size] = |x - y|; *lo and *hi its least and greatest value. */
     void (*residual)(int size, const float *x, ptrdiff_t x_stride, const float *y,
                      ptrdiff_t y_stride, float *dst, float *lo, float *hi);
@@ -157,6 +167,35 @@ typedef struct drae__infer_kernels {
 } drae__infer_kernels;
 
 #define DRAE__INFER_PHI_SCRATCH 16384
+
+/*
+ * The normalised residual of a patch, for pixels p of the image:
+ *     z(p) = |(B (X - X^))(p) - mean(p)| / scale(p)
+ * B is the 5x5 binomial blur, [1 4 6 4 1] / 16 along columns, then along rows, zeros outside: its
+ * weights are exact in any precision. The score is the mean of the DRAE__Z_TOP largest z. mean and
+ * scale are those of B (X - X^) over good patches of the region (line/normalise.h): where a good
+ * part always differs in the same way, or differs from patch to patch, a difference counts less.
+ * How blur, sign and number were chosen: docs/decisions.md.
+ */
+#define DRAE__Z_RADIUS 2
+#define DRAE__Z_TAPS   (2 * DRAE__Z_RADIUS + 1)
+#define DRAE__Z_WEIGHTS                                                                            \
+    { 0.0625f, 0.25f, 0.375f, 0.25f, 0.0625f }
+#define DRAE__Z_TOP   8
+#define DRAE__Z_PAD   16 /* floats on either side of a row in the scratch */
+#define DRAE__TOP_MAX 64
+
+static inline ptrdiff_t drae__infer_z_stride(int size) {
+    return ((ptrdiff_t)size + DRAE__MAP_ROW_ALIGN - 1) / DRAE__MAP_ROW_ALIGN * DRAE__MAP_ROW_ALIGN;
+}
+
+static inline size_t drae__infer_z_scratch(int size) {
+    return (size_t)(drae__infer_z_stride(size) * (size + 2 * DRAE__Z_RADIUS + 1) + 2 * DRAE__Z_PAD);
+}
+
+static inline size_t drae__infer_top_scratch(size_t n) {
+    return 3 * n;
+}
 
 /* Packed weights, layout "tiles of output channels": for each tile of co_tile (cot_tile) channels,
  * for each input channel, the taps in the order in which the kernel meets them, and for each tap
@@ -201,5 +240,10 @@ void drae__ref_infer_conv(const drae__ref_infer_op *op);
 void drae__ref_infer_out(int c_in, int h, int w, const double *src, const double *wei, double bias,
                          double *dst);
 double drae__ref_infer_phi(drae__ssim_window window, int size, const double *x, const double *y);
+
+/* As the members z and top_mean; dense. */
+void drae__ref_infer_z(int size, const double *x, const double *y, const double *mean,
+                       const double *scale, double *dst);
+double drae__ref_infer_top_mean(size_t n, const double *src, int k);
 
 #endif

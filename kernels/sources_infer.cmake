@@ -2,7 +2,7 @@
 # Inference kernels: one table per instruction set, each file compiled for its own; chosen at run
 # time (cpu/infer_select.c).
 set(DRAE_INFER_SOURCES cpu/infer_portable.c cpu/infer_select.c cpu/infer_pack.c ref/infer_conv.c
-  ref/infer_image.c)
+  ref/infer_image.c ref/infer_score.c)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   list(APPEND DRAE_INFER_SOURCES cpu/infer_avx512.c cpu/infer_avx2.c)
   set_source_files_properties(cpu/infer_avx512.c PROPERTIES COMPILE_OPTIONS

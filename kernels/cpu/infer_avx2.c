@@ -5,6 +5,7 @@
 #include "kernels/cpu/infer_conv_body.h"
 #include "kernels/cpu/infer_dense_body.h"
 #include "kernels/cpu/infer_image_body.h"
+#include "kernels/cpu/infer_score_body.h"
 #include "kernels/cpu/infer_tables.h"
 
 const drae__infer_kernels drae__infer_kernels_avx2 = {
@@ -18,6 +19,8 @@ const drae__infer_kernels drae__infer_kernels_avx2 = {
     .down = kernel_down,
     .up = kernel_up,
     .phi = kernel_phi,
+    .z = kernel_z,
+    .top_mean = kernel_top_mean,
     .residual = kernel_residual,
     .to_u8 = kernel_to_u8,
     .peak = kernel_peak,
