@@ -42,10 +42,9 @@ static drae_status path_in(const char *folder, const char *name, char path[DRAE_
 
 /* ---- data ---- */
 
-static drae_status open_data(drae__loop *l, const drae__train_config *config, drae__err *err) {
+static drae_status split_data(drae__loop *l, const drae__train_config *config, drae__err *err) {
     drae_status status = DRAE_OK;
     uint8_t digest[32];
-    DRAE__TRY(drae__dataset_open(l->options->data, l->options->n_data, 0, &l->dataset, err));
     DRAE__TRY(drae__dataset_hash(l->dataset, digest, err));
     drae__sha256_hex(digest, l->data_hash);
     size_t n = drae__dataset_count(l->dataset);
@@ -242,9 +241,11 @@ drae_status drae__run(const drae__train_config *wanted, const drae__run_options 
     l->options = options;
     DRAE__TRY(drae__train_config_check(&config, err));
     DRAE__TRY(check_device(&config, err));
+    /* Data that cannot be opened leaves no folder; reading all of it waits for the lock. */
+    DRAE__TRY(drae__dataset_open(options->data, options->n_data, 0, &l->dataset, err));
     DRAE__TRY(drae__file_make_folder(options->out, err));
     DRAE__TRY(drae__file_lock(options->out, &lock, err));
-    DRAE__TRY(open_data(l, &config, err));
+    DRAE__TRY(split_data(l, &config, err));
     DRAE__TRY(settle(l, &config, &init, err));
     size_t batch = (size_t)config.run.batch;
     size_t n_train = l->split.n_train;

@@ -83,6 +83,21 @@ for kind in empty corrupt text other-size; do
 done
 rm photos/bad.png
 expect 1 'nowhere/x.h5' "$DRAE" import -q -o nowhere/x.h5 photos
+cp train.h5 kept.h5
+expect 1 'kept.h5' small_files 100 "$DRAE" import -q --deflate 0 --tile -o kept.h5 photos
+check "a full disk spares the older file" cmp train.h5 kept.h5
+for i in $(seq 40); do ln -s 000.png "cat/train/good/l$i.png"; done
+"$DRAE" import -q --tile --size 64 -o stop.h5 cat/train/good >stdout.txt 2>stderr.txt &
+victim=$!
+for _ in $(seq 100); do
+    compgen -G 'stop.h5*' >/dev/null && break
+    sleep 0.05
+done
+kill -INT "$victim"
+wait "$victim"
+check "Ctrl-C ends with status 5" test $? -eq 5
+check "in one line" test "$(wc -l <stderr.txt)" -eq 1
+check "and leaves no file" test -z "$(find . -name 'stop.h5*')"
 check "no temporary files are left" sh -c '! ls ./*.tmp 2>/dev/null | grep -q .'
 
 # ---- info on what it does not know ----

@@ -9,7 +9,8 @@ check "drae alone lists its commands" grep -q '^  inspect ' stdout.txt
 ok "$DRAE" --help
 ok "$DRAE" --version
 expect 2 "'frobnicate' is not a command" "$DRAE" frobnicate
-for command in synth import info train calibrate compile inspect bench; do
+commands=$("$DRAE" | awk '/^  [a-z]+ /{print $1}')
+for command in $commands; do
     ok "$DRAE" "$command" --help
     check "$command --help has examples" grep -q '^examples:' stdout.txt
     check "$command --help shows an example that starts with drae" grep -qE "^ +drae $command" stdout.txt
@@ -19,5 +20,21 @@ for command in synth import info train calibrate compile inspect bench; do
     expect 2 "unknown option '--no-such-option'" "$DRAE" "$command" --no-such-option
 done
 ok bash "$DRAE_SOURCE/scripts/man.sh" "$DRAE" man
-check "a page a command" test "$(find man -name 'drae-*.1' | wc -l)" -eq 8
+check "a page a command" test "$(find man -name 'drae-*.1' | wc -l)" -eq "$(wc -w <<<"$commands")"
+
+# ---- input that is not there, output that cannot be written --------------------------------------
+expect 3 'absent' "$DRAE" import -q -o x.h5 absent
+expect 3 'absent.h5' "$DRAE" info absent.h5
+expect 3 'absent.h5' "$DRAE" train --quiet --data absent.h5 --out x
+expect 3 'absent.h5' "$DRAE" calibrate -q --model absent.h5 --data absent.h5 -o x.h5
+expect 3 'absent.h5' "$DRAE" compile --model absent.h5 -o x.drae
+expect 3 'absent.drae' "$DRAE" inspect -q --engine absent.drae --data absent.h5 --out x
+expect 3 'absent.drae' "$DRAE" bench --engine absent.drae
+check "nothing is written" test ! -e x -a ! -e x.h5 -a ! -e x.drae
+models=("$DRAE_SOURCE"/weights/*.h5)
+expect 1 'nowhere/x.drae' "$DRAE" compile --model "${models[0]}" -o nowhere/x.drae
+ok "$DRAE" compile --model "${models[0]}" -o whole.drae
+kib=$(($(stat -c %s whole.drae) / 1024)) # the model is smaller, so that it can still be read
+expect 1 'x.drae' small_files $((kib - 8)) "$DRAE" compile --model "${models[0]}" -o x.drae
+check "nothing half-written" test -z "$(find . -name 'x.drae*')"
 finish
