@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Nothing is allocated after a session is created: the allocator of this program counts. It hands
- * on to glibc's own; with a sanitizer, which brings its own allocator, this test is not built.
+ * Nothing is allocated after a session is created, and nothing grows over 10,000 batches: the
+ * allocator of this program counts. It hands on to glibc's own; with a sanitizer, which brings its
+ * own allocator, this test is not built.
  */
 #include "tests/engine/support.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 void *__libc_malloc(size_t n_bytes);
 void *__libc_calloc(size_t n, size_t n_bytes);
@@ -74,10 +80,78 @@ START_TEST(inference_allocates_nothing) {
 }
 END_TEST
 
+/* Pages that this process has in memory. Reads without stdio, which would allocate. */
+static long resident_pages(void) {
+    char text[128] = "";
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    const char *second = n > 0 ? strchr(text, ' ') : NULL;
+    return second == NULL ? -1 : strtol(second, NULL, 10);
+}
+
+static int open_files(void) {
+    int n = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    while (folder != NULL && readdir(folder) != NULL) {
+        n++;
+    }
+    if (folder != NULL) {
+        (void)closedir(folder);
+    }
+    return n;
+}
+
+START_TEST(nothing_grows_over_ten_thousand_batches) {
+    enum { SIZE = 32, BATCH = 2, ROUNDS = 10000, WARM_UP = 100 };
+    e_engine file = e_compile(8, SIZE, 0);
+    drae_engine *engine = e_open(&file, "auto");
+    drae_session *session = e_session(engine, 2, BATCH);
+    uint8_t *images = e_images(BATCH, SIZE);
+    float first[BATCH] = {0}, scores[BATCH];
+    drae_verdict verdicts[BATCH];
+    int files = open_files();
+    size_t before = 0;
+    long pages = 0, most = 0;
+    int wrong = -1;
+    for (int i = 0; i < ROUNDS && wrong < 0; i++) {
+        size_t n = i % 5 == 4 ? BATCH : 1; /* full and partial batches */
+        drae_status status = drae_session_infer(session, n, images, NULL, scores, verdicts);
+        if (i == WARM_UP) { /* threads run, stacks are touched */
+            pages = resident_pages();
+            before = atomic_load(&calls);
+        }
+        if (i == 4) {
+            memcpy(first, scores, sizeof first);
+        }
+        if (status != DRAE_OK || (i > 4 && memcmp(scores, first, n * sizeof *scores) != 0)) {
+            wrong = i;
+        }
+        if (i > WARM_UP && i % 100 == 0) {
+            long now = resident_pages();
+            most = now > most ? now : most;
+        }
+    }
+    size_t after = atomic_load(&calls);
+    ck_assert_msg(wrong < 0, "batch %d fails or scores otherwise than the first", wrong);
+    ck_assert_msg(after == before, "%zu calls of the allocator", after - before);
+    ck_assert_msg(pages > 0 && most <= pages, "%ld pages after %d batches, then up to %ld", pages,
+                  WARM_UP, most);
+    ck_assert_int_eq(open_files(), files);
+    free(images);
+    drae_session_destroy(session);
+    drae_engine_close(engine);
+    e_engine_free(&file);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("alloc");
     TCase *tc = tcase_create("alloc");
     tcase_add_loop_test(tc, inference_allocates_nothing, 1, 4);
+    tcase_add_test(tc, nothing_grows_over_ten_thousand_batches);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
