@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define DRAE__IMAGE_SIDE_MAX 16384
@@ -30,6 +31,10 @@ drae_status drae__png_write_gray(const char *path, const uint8_t *pixels, int wi
                                  int stride, drae__err *err);
 drae_status drae__png_write_rgb(const char *path, const uint8_t *pixels, int width, int height,
                                 int stride, drae__err *err);
+
+/* The same RGB PNG into a fresh block of memory (free() it). */
+drae_status drae__png_encode_rgb(const uint8_t *pixels, int width, int height, int stride,
+                                 uint8_t **bytes, size_t *n_bytes, drae__err *err);
 
 /* Text in a built-in bitmap font for captions in pictures: draws into RGB at (x, y) = upper left,
  * scale 1 is 6x10 pixels a character (so that tables line up). Clips at the borders. */

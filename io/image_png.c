@@ -105,8 +105,10 @@ static int encode_rows(spng_ctx *context, const uint8_t *pixels, int height, int
     return code == SPNG_EOI ? 0 : code;
 }
 
-static drae_status write_png(const char *path, const uint8_t *pixels, int width, int height,
-                             int stride, int samples, drae__err *err) {
+/* path only names the picture in errors. */
+static drae_status encode_png(const char *path, const uint8_t *pixels, int width, int height,
+                              int stride, int samples, uint8_t **dst, size_t *n_bytes,
+                              drae__err *err) {
     if (width < 1 || height < 1 || stride < width * samples) {
         return drae__fail(err, DRAE_ERROR_ARGUMENT, "%s: a PNG of %d x %d pixels", path, width,
                           height);
@@ -138,11 +140,28 @@ static drae_status write_png(const char *path, const uint8_t *pixels, int width,
         status = drae__fail(err, code == SPNG_EMEM ? DRAE_ERROR_MEMORY : DRAE_ERROR_INTERNAL,
                             "%s: cannot encode the PNG: %s", path, spng_strerror(code));
     } else {
+        *dst = bytes;
+        *n_bytes = n;
+    }
+    spng_ctx_free(context);
+    return status;
+}
+
+static drae_status write_png(const char *path, const uint8_t *pixels, int width, int height,
+                             int stride, int samples, drae__err *err) {
+    uint8_t *bytes = NULL;
+    size_t n = 0;
+    drae_status status = encode_png(path, pixels, width, height, stride, samples, &bytes, &n, err);
+    if (status == DRAE_OK) {
         status = drae__file_write(path, bytes, n, err);
     }
     free(bytes);
-    spng_ctx_free(context);
     return status;
+}
+
+drae_status drae__png_encode_rgb(const uint8_t *pixels, int width, int height, int stride,
+                                 uint8_t **bytes, size_t *n_bytes, drae__err *err) {
+    return encode_png("picture", pixels, width, height, stride, 3, bytes, n_bytes, err);
 }
 
 drae_status drae__png_write_gray(const char *path, const uint8_t *pixels, int width, int height,

@@ -34,7 +34,7 @@ typedef struct drae__pixels drae__pixels;
 
 /* More clusters than DRAE__PIXEL_CLUSTERS share coarse counts, cluster modulo that number: their
  * groups are then drawn. size 1..4096. ERROR_MEMORY. */
-#define DRAE__PIXEL_CLUSTERS 4096
+#define DRAE__PIXEL_CLUSTERS 1024
 drae_status drae__pixels_create(size_t n_clusters, int size, drae__pixels **pixels, drae__err *err);
 void drae__pixels_destroy(drae__pixels *pixels); /* NULL is a no-op */
 

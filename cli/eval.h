@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the parts of `drae eval` share. eval.c holds the command, eval_score.c runs engine and
+ * template over the data, eval_figures.c fills the report from what they found.
+ */
+#ifndef DRAE_CLI_EVAL_H
+#define DRAE_CLI_EVAL_H
+
+#include "cli/cli.h"
+
+#include "drae/engine.h"
+#include "io/dataset.h"
+#include "io/report.h"
+#include "line/template.h"
+#include "model/model.h"
+
+/* Patches of one inference: keeps two cores busy without holding much. */
+#define DRAE__EVAL_BATCH    16
+#define DRAE__EVAL_SCORES   8
+#define DRAE__EVAL_FACTS    40
+#define DRAE__EVAL_PICTURES 8 /* of each kind */
+
+typedef struct drae__eval_options {
+    const char *model;
+    const char *engine;
+    drae__text_list data;
+    drae__text_list good;
+    const char *out;
+    const char *vote;
+    double rate;
+    double template_rate;
+    uint64_t seed;
+    long rounds;
+    long threads;
+    bool quiet;
+} drae__eval_options;
+
+typedef struct drae__eval {
+    const drae__eval_options *o;
+    drae_engine *engine;
+    uint8_t *engine_bytes;
+    drae_session *session;
+    size_t n_batch;
+    int size;
+    drae__dataset *data;
+    drae__dataset *good;
+    const drae__record *records; /* [n] */
+    size_t n;
+    bool masks;
+    drae__hierarchy hierarchy;
+    uint32_t *cluster; /* [n] */
+    size_t n_clusters;
+    drae__template *golden;
+    float *values[DRAE__EVAL_SCORES]; /* [n] each, in the order of the report's scores */
+    uint8_t *reasons;                 /* [n] */
+    float *extent;                    /* [n] of the mask, NAN without */
+    float *contrast;                  /* [n] */
+    drae__pixels **pixels;            /* [n_scores, n_regions + 1] */
+    /* of one batch */
+    uint8_t *patches, *masks_read, *regions;
+    float *batch_scores, *residual, *map;
+    drae__report report;
+    drae__report_score scores[DRAE__EVAL_SCORES];
+    drae__evaluation verdicts, baseline;
+    drae__report_fact facts[DRAE__EVAL_FACTS];
+    drae__report_picture pictures[2 * DRAE__EVAL_PICTURES];
+    int place[DRAE__REGIONS_MAX]; /* of a region in report.regions */
+} drae__eval;
+
+/* eval_score.c: opens engine and data, builds the template, scores every patch. */
+drae_status drae__eval_open(drae__eval *e, drae__err *err);
+drae_status drae__eval_score(drae__eval *e, drae__err *err);
+
+/* eval_figures.c: figures, tallies and pictures into e->report. */
+drae_status drae__eval_measure(drae__eval *e, drae__err *err);
+
+/* The fixed-scale heat [size,size] of one patch, by inference. */
+drae_status drae__eval_heat(drae__eval *e, size_t index, uint8_t *patch, uint8_t *heat,
+                            drae__err *err);
+
+void drae__eval_fact(drae__eval *e, const char *group, const char *name, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+void drae__eval_release(drae__eval *e);
+
+#endif

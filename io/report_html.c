@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * report.html: the page around the plots. One file without network or script, readable on a phone
+ * (wide tables scroll within themselves) and printed on A4.
+ */
+#include "io/report_html.h"
+
+#include "drae/line.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char style[] =
+    "body{font:16px/1.5 system-ui,\"Segoe UI\",\"DejaVu Sans\",sans-serif;color:#222;background:"
+    "#fff;margin:0 auto;max-width:1120px;padding:0 16px 48px}\n"
+    "h1{font-size:1.6em;line-height:1.2;margin:28px 0 4px}h2{font-size:1.2em;margin:36px 0 8px;"
+    "padding-top:10px;border-top:1px solid #ccc}h3{font-size:1em;margin:18px 0 4px}\n"
+    "p{max-width:72ch;margin:8px 0}.note{color:#555;font-size:.9em}\n"
+    ".cards{display:flex;flex-wrap:wrap;gap:12px;margin:16px 0}.card{flex:1 1 200px;border:1px "
+    "solid #ccc;border-radius:6px;padding:10px 14px}.card b{display:block;font-size:1.5em;"
+    "line-height:1.25}.card span{color:#555;font-size:.87em}\n"
+    ".wide{overflow-x:auto;margin:10px 0}table{border-collapse:collapse;font-size:.87em;"
+    "font-variant-numeric:tabular-nums;min-width:100%}th,td{padding:5px 10px;text-align:right;"
+    "white-space:nowrap;border-bottom:1px solid #ddd}th{font-weight:600;border-bottom:1px solid "
+    "#888;vertical-align:bottom}th:first-child,td:first-child,td.l,th.l{text-align:left}td i{"
+    "font-style:normal;color:#666;display:block;font-size:.9em}tr.base td{color:#666}tr.sum td{"
+    "border-top:1px solid #888}td.h{white-space:normal;overflow-wrap:anywhere}\n"
+    ".grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,330px),1fr));gap:"
+    "12px}figure{margin:0}figure.wideplot{max-width:620px}svg{width:100%;height:auto;display:"
+    "block}.pic img{width:100%;max-width:790px;height:auto;image-rendering:auto;display:block}"
+    ".pic{break-inside:avoid;margin:14px 0}figcaption{font-size:.87em;color:#333;margin-top:4px}\n"
+    "svg text{font-size:12px;fill:#333}svg .t{font-weight:600;font-size:13px}svg .m{text-anchor:"
+    "middle}svg .e{text-anchor:end}svg .ax{stroke:#666;fill:none}"
+    "svg .gr{stroke:#e2e2e2;fill:none}svg .li{fill:none;stroke-width:2}svg .ci{stroke:#111;fill:"
+    "none;stroke-width:1.5}svg .op{fill:#fff;stroke:#111;stroke-width:2}svg .th{stroke:#111;"
+    "stroke-dasharray:5 3;fill:none;stroke-width:1.5}svg .ba{fill-opacity:.35}svg .vi{stroke-width:"
+    "3;fill:none;stroke-opacity:.45}\n"
+    ".key{display:inline-block;width:.8em;height:.8em;border-radius:2px;margin:0 .35em 0 .9em}\n"
+    "@page{size:A4;margin:14mm}@media print{body{font-size:10pt;padding:0;max-width:none}.wide{"
+    "overflow:visible}table{font-size:7.6pt}th,td{padding:3px 5px}h2{break-after:avoid}figure,"
+    ".card,tr{break-inside:avoid}.grid{grid-template-columns:repeat(2,1fr)}.pic img{max-width:"
+    "150mm}}\n";
+
+void drae__report_percent(drae__text_file *f, double share) {
+    if (isnan(share)) {
+        drae__text_put(f, "&ndash;");
+    } else {
+        drae__text_print(f, "%.2f", 100.0 * share);
+    }
+}
+
+static void put_limits(drae__text_file *f, const drae__interval *interval) {
+    drae__text_put(f, "[");
+    drae__report_percent(f, interval->low);
+    drae__text_put(f, ", ");
+    drae__report_percent(f, interval->high);
+    drae__text_put(f, "]");
+}
+
+void drae__report_interval(drae__text_file *f, const drae__interval *interval) {
+    drae__report_percent(f, interval->value);
+    if (!isnan(interval->value)) {
+        drae__text_put(f, " <i>");
+        put_limits(f, interval);
+        drae__text_put(f, "</i>");
+    }
+}
+
+static drae__interval complement(drae__interval i) {
+    return (drae__interval){1.0 - i.value, 1.0 - i.high, 1.0 - i.low};
+}
+
+static void level_title(drae__text_file *f, const drae__report *report,
+                        const drae__level_figures *level) {
+    char name[32];
+    drae__report_region(report, level->region, name);
+    switch (level->kind) {
+    case DRAE__LEVEL_PATCH:
+        drae__text_print(f, "patch, %s", name);
+        break;
+    case DRAE__LEVEL_VIAL:
+        drae__text_put(f, "vial");
+        break;
+    case DRAE__LEVEL_STRIP:
+        drae__text_put(f, "strip (product in one run)");
+        break;
+    case DRAE__LEVEL_PRODUCT:
+        drae__text_print(f, "product (%d of %d runs)", report->vote_needed, report->vote_runs);
+        break;
+    }
+}
+
+/* ---- the tables of verdicts ---- */
+
+static void put_error(drae__text_file *f, size_t k, size_t n, const drae__rate *rate) {
+    drae__interval exact = complement(rate->exact);
+    drae__text_print(f, "<td>%zu of %zu", k, n);
+    if (n > 0) {
+        drae__text_put(f, "<i>");
+        drae__report_percent(f, exact.value);
+        drae__text_put(f, " % ");
+        put_limits(f, &exact);
+        drae__text_put(f, "</i>");
+    }
+    drae__text_put(f, "</td>");
+}
+
+static void error_row(drae__text_file *f, const drae__report *report,
+                      const drae__level_figures *level, bool baseline) {
+    drae__interval missed = complement(level->tnr.by_product);
+    drae__interval rejected = complement(level->tpr.by_product);
+    drae__text_print(f, "<tr%s><td>", baseline ? " class=\"base\"" : "");
+    level_title(f, report, level);
+    drae__text_print(f, "%s</td>", baseline ? "<i>golden template</i>" : "");
+    put_error(f, level->missed, level->n_bad, &level->tnr);
+    drae__text_put(f, "<td>");
+    put_limits(f, &missed);
+    drae__text_put(f, "</td>");
+    put_error(f, level->false_rejects, level->n_good, &level->tpr);
+    drae__text_put(f, "<td>");
+    put_limits(f, &rejected);
+    drae__text_print(f, "</td><td>%zu</td></tr>\n", level->n_products);
+}
+
+static void rate_row(drae__text_file *f, const drae__report *report,
+                     const drae__level_figures *level, bool baseline) {
+    const char *row = "";
+    double published = drae__report_published(level, &row);
+    drae__text_print(f, "<tr%s><td>", baseline ? " class=\"base\"" : "");
+    level_title(f, report, level);
+    drae__text_print(f, "%s</td>", baseline ? "<i>golden template</i>" : "");
+    const drae__interval *cells[] = {&level->accuracy.exact, &level->tpr.exact, &level->tnr.exact,
+                                     &level->balanced};
+    for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
+        drae__text_put(f, "<td>");
+        drae__report_interval(f, cells[i]);
+        drae__text_put(f, "</td>");
+    }
+    if (report->vials && !isnan(published) && !baseline) {
+        drae__text_print(f, "<td>%.2f<i>%s</i></td></tr>\n", published, row);
+    } else {
+        drae__text_put(f, "<td></td></tr>\n");
+    }
+}
+
+static void put_verdicts(drae__text_file *f, const drae__report *report) {
+    const drae__evaluation *e = report->verdicts;
+    const drae__evaluation *b = report->baseline;
+    drae__text_put(
+        f, "<h2>The two errors</h2>\n<p>A missed defect is labelled defective and passes; a false "
+           "reject is labelled good and does not. Small print: rates in percent with exact "
+           "(Clopper-Pearson) 95 % limits of units taken as independent. Columns "
+           "&ldquo;by product&rdquo; allow for the units of one product not being so, and are the "
+           "limits to rely on.</p>\n<div class=\"wide\"><table><tr><th>level</th><th>missed "
+           "defects</th><th>by product</th><th>false rejects</th><th>by "
+           "product</th><th>products</th></tr>\n");
+    for (size_t i = 0; i < e->n_levels; i++) {
+        error_row(f, report, &e->levels[i], false);
+        if (b != NULL) {
+            error_row(f, report, &b->levels[i], true);
+        }
+    }
+    drae__text_put(
+        f, "</table></div>\n<h2>The published table</h2>\n<p>The same verdicts in the convention "
+           "of the paper (arXiv 2603.07577), where good is the positive: TPR is the share of good "
+           "units that pass, TNR the share of defective units that are rejected. Percent, with 95 "
+           "% limits: Clopper-Pearson for the rates; bootstrap by product for balanced accuracy, "
+           "or from Clopper-Pearson limits by product where one of the errors never occurred. The "
+           "last column is balanced accuracy as published, on other data.</p>\n<div class=\"wide\">"
+           "<table><tr><th>level</th><th>accuracy</th><th>TPR</th><th>TNR</th><th>balanced"
+           "</th><th>published</th></tr>\n");
+    for (size_t i = 0; i < e->n_levels; i++) {
+        rate_row(f, report, &e->levels[i], false);
+        if (b != NULL) {
+            rate_row(f, report, &b->levels[i], true);
+        }
+    }
+    drae__text_put(f, "</table></div>\n");
+}
+
+/* ---- scores ---- */
+
+static void put_scores(drae__text_file *f, const drae__report *report) {
+    bool pixels = false;
+    char name[32];
+    for (size_t s = 0; s < report->n_scores; s++) {
+        pixels = pixels || report->scores[s].pixels != NULL;
+    }
+    drae__text_print(
+        f,
+        "<h2>What the scores can tell apart</h2>\n<p>Without any threshold, patch by patch, in "
+        "percent with 95 %% limits: AUROC by DeLong in its form for products, the rest by "
+        "bootstrap by product (%zu rounds). &ldquo;All regions&rdquo; pools raw scores, which "
+        "differ in scale between regions.</p>\n<div class=\"wide\"><table><tr><th>region"
+        "</th><th class=\"l\">score</th><th>AUROC</th><th>AUPR</th><th>F1max</th>"
+        "<th>detected at %.3g %% false rejects</th><th>false rejects at full detection</th>%s"
+        "</tr>\n",
+        report->rounds, 100.0 * report->rate,
+        pixels ? "<th>pixel AUROC</th><th>AUPRO 0.3</th><th>AUPRO 0.05</th>" : "");
+    for (int r = 0; r <= report->n_regions; r++) {
+        drae__report_region(report, r < report->n_regions ? report->regions[r] : -1, name);
+        for (size_t s = 0; s < report->n_scores; s++) {
+            const drae__report_score *score = &report->scores[s];
+            const drae__score_figures *g = &score->figures[r];
+            const drae__interval *cells[] = {&g->auroc, &g->aupr, &g->f1max, &g->detected_at_rate,
+                                             &g->false_rejects_at_full};
+            drae__text_print(f, "<tr%s><td>%s</td><td class=\"l\">%s</td>",
+                             score->baseline ? " class=\"base\"" : "", name, score->name);
+            for (size_t c = 0; c < sizeof cells / sizeof cells[0]; c++) {
+                drae__text_put(f, "<td>");
+                drae__report_interval(f, cells[c]);
+                drae__text_put(f, "</td>");
+            }
+            if (pixels) {
+                const drae__pixel_figures *p = score->pixels != NULL ? &score->pixels[r] : NULL;
+                const drae__interval none = {NAN, 0.0, 1.0};
+                const drae__interval *more[] = {p != NULL ? &p->auroc : &none,
+                                                p != NULL ? &p->aupro_30 : &none,
+                                                p != NULL ? &p->aupro_05 : &none};
+                for (size_t c = 0; c < sizeof more / sizeof more[0]; c++) {
+                    drae__text_put(f, "<td>");
+                    drae__report_interval(f, more[c]);
+                    drae__text_put(f, "</td>");
+                }
+            }
+            drae__text_put(f, "</tr>\n");
+        }
+    }
+    drae__text_put(f, "</table></div>\n");
+    for (size_t s = 0; s < report->n_scores; s++) {
+        drae__text_print(f, "<p class=\"note\"><b>%s</b>: ", report->scores[s].name);
+        drae__text_html(f, report->scores[s].title);
+        drae__text_put(f, ".</p>\n");
+    }
+    drae__text_put(f, "<h2>ROC by region</h2>\n<p>The circle is the engine's threshold with its 95 "
+                      "% limits. False rejects on a cube-root scale, so that the part below 1 % "
+                      "can be read.</p>\n<div class=\"grid\">\n");
+    for (int r = 0; r < report->n_regions; r++) {
+        drae__report_plot_roc(f, report, r);
+    }
+    drae__text_put(f, "</div>\n");
+}
+
+static void put_histograms(drae__text_file *f, const drae__report *report) {
+    drae__text_put(f, "<h2>Scores by region</h2>\n<p><span class=\"key\" style=\"background:"
+                      "#2f6f9f;margin-left:0\"></span>good<span class=\"key\" style=\"background:"
+                      "#d9542b\"></span>defective; the dashed line is the threshold, what lies to "
+                      "its right is rejected.</p>\n<div class=\"grid\">\n");
+    for (size_t s = 0; s < report->n_scores; s++) {
+        for (int r = 0; r < report->n_regions; r++) {
+            drae__report_plot_scores(f, report, s, r);
+        }
+    }
+    drae__text_put(f, "</div>\n");
+}
+
+/* ---- defects ---- */
+
+static size_t count_class(const drae__report *report, int key, int region, size_t *missed) {
+    for (size_t i = 0; i < report->n_classes; i++) {
+        if (report->classes[i].key == key && report->classes[i].region == region) {
+            *missed = report->classes[i].missed;
+            return report->classes[i].n;
+        }
+    }
+    return 0;
+}
+
+static void put_classes(drae__text_file *f, const drae__report *report) {
+    char name[32];
+    size_t n_all = 0;
+    while (n_all < report->n_classes && report->classes[n_all].region < 0) {
+        n_all++;
+    }
+    drae__text_put(f, "<h3>By class</h3>\n");
+    drae__report_plot_tallies(f, report, n_all, report->classes, NULL);
+    drae__text_put(f, "<div class=\"wide\"><table><tr><th>missed of defective</th>");
+    for (int r = 0; r < report->n_regions; r++) {
+        drae__report_region(report, report->regions[r], name);
+        drae__text_print(f, "<th>%s</th>", name);
+    }
+    drae__text_put(f, "<th>all</th></tr>\n");
+    for (size_t c = 0; c < n_all; c++) {
+        drae__text_put(f, "<tr><td>");
+        drae__text_html(f, report->defect_name(report->context, report->classes[c].key));
+        drae__text_put(f, "</td>");
+        for (int r = 0; r <= report->n_regions; r++) {
+            size_t missed = 0;
+            size_t n = count_class(report, report->classes[c].key,
+                                   r < report->n_regions ? report->regions[r] : -1, &missed);
+            if (n == 0) {
+                drae__text_put(f, "<td></td>");
+                continue;
+            }
+            drae__interval i = drae__clopper_pearson((double)missed, (double)n, report->confidence);
+            drae__text_print(f, "<td>%zu of %zu<i>", missed, n);
+            put_limits(f, &i);
+            drae__text_put(f, "</i></td>");
+        }
+        drae__text_put(f, "</tr>\n");
+    }
+    drae__text_put(f, "</table></div>\n");
+}
+
+static void put_defects(drae__text_file *f, const drae__report *report) {
+    if (report->n_classes == 0 && report->n_extents == 0) {
+        return;
+    }
+    drae__text_put(f, "<h2>Missed defects by class and size</h2>\n<p>Patches labelled defective "
+                      "that pass, with exact 95 % limits.</p>\n");
+    if (report->n_classes > 0) {
+        put_classes(f, report);
+    }
+    if (report->n_extents > 0) {
+        drae__text_put(f, "<h3>By extent</h3>\n<p class=\"note\">Longer side of the box around the "
+                          "mask, in pixels of the patch.</p>\n");
+        drae__report_plot_tallies(f, report, report->n_extents, report->extents, "px");
+    }
+    if (report->n_contrasts > 0) {
+        drae__text_put(f,
+                       "<h3>By contrast</h3>\n<p class=\"note\">Difference between the mean inside "
+                       "the mask and the mean of a ring of 4 px around it, in grey levels. A "
+                       "defect that is brighter here and darker there counts less than it "
+                       "looks.</p>\n");
+        drae__report_plot_tallies(f, report, report->n_contrasts, report->contrasts, "levels");
+    }
+}
+
+static void put_votes(drae__text_file *f, const drae__report *report) {
+    if (report->verdicts->n_votes == 0) {
+        return;
+    }
+    drae__text_print(f,
+                     "<h2>How many runs must agree</h2>\n<p><span class=\"key\" style=\"background:"
+                     "#d9542b;margin-left:0\"></span>missed defective products<span class=\"key\" "
+                     "style=\"background:#2f6f9f\"></span>falsely rejected good products; bars are "
+                     "95 %% limits. A product passes when at least k of its %d runs are good; the "
+                     "dashed line is the rule in use.</p>\n<div class=\"grid\">\n",
+                     report->vote_runs);
+    drae__report_plot_votes(f, report);
+    drae__text_put(f, "</div>\n");
+}
+
+/* ---- pictures ---- */
+
+static void put_column(drae__text_file *f, const char *name, int32_t value) {
+    if (value != DRAE__UNRECORDED) {
+        drae__text_print(f, ", %s %d", name, (int)value);
+    }
+}
+
+static void put_picture(drae__text_file *f, const drae__report *report,
+                        const drae__report_picture *p) {
+    const drae__record *r = &report->records[p->index];
+    const drae__report_score *score = &report->scores[report->decides[r->region]];
+    char name[32];
+    drae__report_region(report, r->region, name);
+    drae__text_print(f, "<figure class=\"pic\"><img alt=\"patch %zu\" src=\"data:image/png;base64,",
+                     p->index);
+    drae__text_base64(f, p->png, p->n_bytes);
+    drae__text_print(f, "\"><figcaption>patch %zu, %s", p->index, name);
+    put_column(f, "product", r->product);
+    put_column(f, "run", r->run);
+    put_column(f, "frame", r->frame);
+    put_column(f, "vial", r->vial);
+    if (!p->false_reject) {
+        drae__text_put(f, ": ");
+        drae__text_html(f, report->defect_name(report->context, r->defect));
+    }
+    drae__text_print(f, "; %s %.4g, threshold %.4g</figcaption></figure>\n", score->name,
+                     (double)score->values[p->index], (double)score->threshold[r->region]);
+}
+
+static void put_pictures(drae__text_file *f, const drae__report *report) {
+    for (int kind = 0; kind < 2; kind++) {
+        size_t n = 0;
+        for (size_t i = 0; i < report->n_pictures; i++) {
+            n += report->pictures[i].false_reject == (kind == 1) ? 1 : 0;
+        }
+        drae__text_put(f, kind == 0 ? "<h2>Worst missed defects</h2>\n"
+                                    : "<h2>Worst false rejects</h2>\n");
+        if (n == 0) {
+            drae__text_put(f, kind == 0 ? "<p>No defect was missed.</p>\n"
+                                        : "<p>Nothing good was rejected.</p>\n");
+            continue;
+        }
+        drae__text_put(
+            f, kind == 0
+                   ? "<p>Furthest below their threshold. Left the image; then what the engine "
+                     "sees, on the fixed scale of the region (nothing is painted below half of "
+                     "its full scale); right the mask's outline.</p>\n"
+                   : "<p>Furthest above their threshold. Left the image, right what the "
+                     "engine sees, on the fixed scale of the region.</p>\n");
+        for (size_t i = 0; i < report->n_pictures; i++) {
+            if (report->pictures[i].false_reject == (kind == 1)) {
+                put_picture(f, report, &report->pictures[i]);
+            }
+        }
+    }
+}
+
+/* ---- head and foot ---- */
+
+static const drae__level_figures *summit(const drae__report *report) {
+    return &report->verdicts->levels[report->verdicts->n_levels - 1];
+}
+
+static void put_card(drae__text_file *f, const char *what, size_t k, size_t n,
+                     const drae__rate *rate) {
+    drae__interval i = complement(rate->by_product);
+    drae__text_print(f, "<div class=\"card\"><b>%zu of %zu</b>%s<br><span>", k, n, what);
+    drae__report_percent(f, i.value);
+    drae__text_put(f, " %, 95 % limits ");
+    put_limits(f, &i);
+    drae__text_put(f, "</span></div>\n");
+}
+
+static void put_cards(drae__text_file *f, const drae__report *report) {
+    const drae__level_figures *level = summit(report);
+    const char *unit = level->kind == DRAE__LEVEL_PRODUCT ? "products"
+                       : level->kind == DRAE__LEVEL_STRIP ? "strips"
+                                                          : "patches";
+    char what[64];
+    drae__text_put(f, "<div class=\"cards\">\n");
+    (void)snprintf(what, sizeof what, "defective %s missed", unit);
+    put_card(f, what, level->missed, level->n_bad, &level->tnr);
+    (void)snprintf(what, sizeof what, "good %s falsely rejected", unit);
+    put_card(f, what, level->false_rejects, level->n_good, &level->tpr);
+    drae__text_print(f, "<div class=\"card\"><b>");
+    drae__report_percent(f, level->balanced.value);
+    drae__text_put(f, " %</b>balanced accuracy<br><span>95 % limits ");
+    put_limits(f, &level->balanced);
+    drae__text_put(f, "</span></div>\n</div>\n");
+    if (level->n_open > 0) {
+        drae__text_print(f,
+                         "<p>%zu %s have no verdict: a region has no threshold. Calibrate "
+                         "(drae calibrate) before you rely on anything here.</p>\n",
+                         level->n_open, unit);
+    }
+}
+
+static void put_facts(drae__text_file *f, const drae__report *report) {
+    const char *group = "";
+    drae__text_put(f, "<h2>Where this comes from</h2>\n<div class=\"wide\"><table>\n");
+    for (size_t i = 0; i < report->n_facts; i++) {
+        const drae__report_fact *fact = &report->facts[i];
+        drae__text_put(f, "<tr><td>");
+        if (strcmp(group, fact->group) != 0) {
+            group = fact->group;
+            drae__text_html(f, group);
+        }
+        drae__text_put(f, "</td><td class=\"l\">");
+        drae__text_html(f, fact->name);
+        drae__text_put(f, "</td><td class=\"l h\">");
+        drae__text_html(f, fact->text);
+        drae__text_put(f, "</td></tr>\n");
+    }
+    drae__text_put(f, "</table></div>\n");
+}
+
+drae_status drae__report_write_html(const drae__report *report, const char *path, drae__err *err) {
+    drae__text_file *f = NULL;
+    drae_status status = drae__text_create(path, &f, err);
+    if (status != DRAE_OK) {
+        return status;
+    }
+    drae__text_put(f, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta "
+                      "name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
+                      "<title>drae evaluation</title><style>\n");
+    drae__text_put(f, style);
+    drae__text_print(f, "</style></head><body>\n<h1>Evaluation</h1>\n<p>%zu patches", report->n);
+    if (report->hierarchy->n_strips > 0) {
+        drae__text_print(f, " of %zu products in %zu strips", report->hierarchy->n_products,
+                         report->hierarchy->n_strips);
+    }
+    drae__text_put(f, ".</p>\n");
+    if (report->verdicts != NULL) {
+        put_cards(f, report);
+        put_verdicts(f, report);
+        put_scores(f, report);
+    } else {
+        drae__text_put(f, "<p>The data has no labels: there are scores, but no errors to "
+                          "count.</p>\n");
+    }
+    put_histograms(f, report);
+    if (report->verdicts != NULL) {
+        put_defects(f, report);
+        put_votes(f, report);
+        put_pictures(f, report);
+    }
+    put_facts(f, report);
+    drae__text_put(f, "</body></html>\n");
+    return drae__text_finish(f, err);
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The plots of report.html: inline SVG, text as text, colours that the colour-blind tell apart
+ * (blue is good, orange is defective), everything labelled at the thing itself.
+ */
+#include "io/report_html.h"
+
+#include "drae/line.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GOOD_COLOR "#2f6f9f"
+#define BAD_COLOR  "#d9542b"
+#define INK_COLOR  "#333"
+
+enum { WIDTH = 360, HEIGHT = 270, LEFT = 46, RIGHT = 10, TOP = 26, BOTTOM = 40 };
+
+const char *drae__report_color(const drae__report *report, size_t score) {
+    static const char *const colors[] = {"#1f4e8c", "#7a3e9d", "#1b8a5a", "#a0740b", "#b03a6f"};
+    return report->scores[score].baseline ? "#8a8a8a"
+                                          : colors[score % (sizeof colors / sizeof colors[0])];
+}
+
+static double place_x(double t) {
+    return LEFT + t * (WIDTH - LEFT - RIGHT);
+}
+
+static double place_y(double t) {
+    return HEIGHT - BOTTOM - t * (HEIGHT - TOP - BOTTOM);
+}
+
+static void open_plot(drae__text_file *f, const char *title, const char *x, const char *y) {
+    drae__text_print(f,
+                     "<figure><svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">"
+                     "<text x=\"%d\" y=\"15\" class=\"t\">%s</text>"
+                     "<path d=\"M%d %dV%dH%d\" class=\"ax\"/>",
+                     WIDTH, HEIGHT, title, LEFT, title, LEFT, TOP, HEIGHT - BOTTOM, WIDTH - RIGHT);
+    drae__text_print(f, "<text x=\"%g\" y=\"%d\" class=\"m\">%s</text>", place_x(0.5), HEIGHT - 6,
+                     x);
+    drae__text_print(f, "<text transform=\"translate(11 %g) rotate(-90)\" class=\"m\">%s</text>",
+                     place_y(0.5), y);
+}
+
+static void tick_x(drae__text_file *f, double t, const char *label) {
+    drae__text_print(f,
+                     "<path d=\"M%.1f %dv4\" class=\"ax\"/><text x=\"%.1f\" y=\"%d\" "
+                     "class=\"m\">%s</text>",
+                     place_x(t), HEIGHT - BOTTOM, place_x(t), HEIGHT - BOTTOM + 16, label);
+}
+
+static void tick_y(drae__text_file *f, double t, const char *label) {
+    drae__text_print(f,
+                     "<path d=\"M%d %.1fH%d\" class=\"gr\"/><text x=\"%d\" y=\"%.1f\" "
+                     "class=\"e\">%s</text>",
+                     LEFT, place_y(t), WIDTH - RIGHT, LEFT - 5, place_y(t) + 4, label);
+}
+
+static void close_plot(drae__text_file *f) {
+    drae__text_put(f, "</svg></figure>\n");
+}
+
+/* ---- ROC ---- */
+
+/* The false-reject rate on a scale that shows what matters, below 1 %: cube root. */
+static double spread(double rate) {
+    return cbrt(rate);
+}
+
+void drae__report_plot_roc(drae__text_file *f, const drae__report *report, int r) {
+    static const double ticks[] = {0.0, 0.001, 0.01, 0.05, 0.2, 0.5, 1.0};
+    static const char *const labels[] = {"0", "0.1", "1", "5", "20", "50", "100"};
+    char name[32];
+    double key_y = place_y(0.0) - 10;
+    drae__report_region(report, report->regions[r], name);
+    open_plot(f, name, "false rejects, % of good", "detected, % of defective");
+    for (size_t i = 0; i < sizeof ticks / sizeof ticks[0]; i++) {
+        tick_x(f, spread(ticks[i]), labels[i]);
+    }
+    tick_y(f, 0.0, "0");
+    tick_y(f, 0.5, "50");
+    tick_y(f, 1.0, "100");
+    for (size_t s = report->n_scores; s-- > 0;) {
+        const drae__report_score *score = &report->scores[s];
+        const drae__score_figures *g = &score->figures[r];
+        if (g->n_good == 0 || g->n_defective == 0) {
+            continue;
+        }
+        drae__text_put(f, "<path d=\"");
+        for (size_t i = 0; i < g->n_points; i++) {
+            drae__text_print(
+                f, "%c%.1f %.1f", i == 0 ? 'M' : 'L',
+                place_x(spread((double)g->points[i].n_false_reject / (double)g->n_good)),
+                place_y(1.0 - (double)g->points[i].n_missed / (double)g->n_defective));
+        }
+        drae__text_print(f, "\" class=\"li\" stroke=\"%s\"/>", drae__report_color(report, s));
+        drae__text_print(
+            f, "<text x=\"%d\" y=\"%.1f\" class=\"e\" style=\"fill:%s\">%s  AUROC %.4f</text>",
+            WIDTH - RIGHT - 4, key_y, drae__report_color(report, s), score->name, g->auroc.value);
+        key_y -= 16;
+    }
+    const drae__level_figures *level = &report->verdicts->levels[r];
+    if (level->n_good > 0 && level->n_bad > 0) {
+        double x = place_x(spread(1.0 - level->tpr.exact.value));
+        double y = place_y(level->tnr.exact.value);
+        drae__text_print(f,
+                         "<path d=\"M%.1f %.1fH%.1fM%.1f %.1fV%.1f\" class=\"ci\"/>"
+                         "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4.5\" class=\"op\"/>",
+                         place_x(spread(1.0 - level->tpr.exact.high)), y,
+                         place_x(spread(1.0 - level->tpr.exact.low)), x,
+                         place_y(level->tnr.exact.low), place_y(level->tnr.exact.high), x, y);
+    }
+    close_plot(f);
+}
+
+/* ---- histograms ---- */
+
+enum { BINS = 48 };
+
+typedef struct histogram {
+    double low, high; /* of the axis; logarithms */
+    double good[BINS], bad[BINS];
+    double n_good, n_bad;
+} histogram;
+
+static int compare_floats(const void *a, const void *b) {
+    float x = *(const float *)a;
+    float y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+static double axis(float value) {
+    return log10(value > 1e-6f ? (double)value : 1e-6);
+}
+
+/* The axis runs from the lowest score to the highest, with the threshold in it. */
+static bool fill(const drae__report *report, const drae__report_score *score, int region,
+                 histogram *h) {
+    float threshold = score->threshold[region];
+    *h = (histogram){.low = INFINITY, .high = -INFINITY};
+    float *values = calloc(report->n + 1, sizeof *values);
+    size_t n = 0;
+    for (size_t i = 0; values != NULL && i < report->n; i++) {
+        if (report->records[i].region == region && isfinite(score->values[i])) {
+            values[n++] = score->values[i];
+        }
+    }
+    if (n == 0) {
+        free(values);
+        return false;
+    }
+    qsort(values, n, sizeof *values, compare_floats);
+    h->low = axis(values[0]);
+    h->high = axis(values[n - 1]);
+    free(values);
+    if (isfinite(threshold)) {
+        h->low = fmin(h->low, axis(threshold));
+        h->high = fmax(h->high, axis(threshold));
+    }
+    double margin = 0.03 * (h->high - h->low) + 0.01;
+    h->low -= margin;
+    h->high += margin;
+    for (size_t i = 0; i < report->n; i++) {
+        if (report->records[i].region != region || !isfinite(score->values[i])) {
+            continue;
+        }
+        double t = (axis(score->values[i]) - h->low) / (h->high - h->low);
+        int bin = t < 0.0 ? 0 : t >= 1.0 ? BINS - 1 : (int)(t * BINS);
+        if (report->labelled && report->records[i].label == 1) {
+            h->bad[bin] += 1.0;
+            h->n_bad += 1.0;
+        } else {
+            h->good[bin] += 1.0;
+            h->n_good += 1.0;
+        }
+    }
+    return true;
+}
+
+static void bars(drae__text_file *f, const double *counts, double n, double top,
+                 const char *color) {
+    if (n == 0.0) {
+        return;
+    }
+    drae__text_print(f, "<path d=\"M%.1f %.1f", place_x(0.0), place_y(0.0));
+    for (int i = 0; i < BINS; i++) {
+        drae__text_print(f, "V%.1fH%.1f", place_y(counts[i] / n / top),
+                         place_x((double)(i + 1) / BINS));
+    }
+    drae__text_print(f, "V%.1fZ\" fill=\"%s\" class=\"ba\" stroke=\"%s\"/>", place_y(0.0), color,
+                     color);
+}
+
+void drae__report_plot_scores(drae__text_file *f, const drae__report *report, size_t score, int r) {
+    int region = report->regions[r];
+    const drae__report_score *s = &report->scores[score];
+    histogram h;
+    char name[32];
+    char title[96];
+    char label[96];
+    if (!fill(report, s, region, &h)) {
+        return;
+    }
+    drae__report_region(report, region, name);
+    (void)snprintf(title, sizeof title, "%s: %s", name, s->name);
+    open_plot(f, title, "score (logarithmic)", "share of each class, %");
+    double top = 0.0;
+    for (int i = 0; i < BINS; i++) {
+        top = fmax(top, h.n_good > 0.0 ? h.good[i] / h.n_good : 0.0);
+        top = fmax(top, h.n_bad > 0.0 ? h.bad[i] / h.n_bad : 0.0);
+    }
+    top *= 1.05;
+    for (int k = 0; k <= 2; k++) {
+        (void)snprintf(label, sizeof label, "%.0f", 50.0 * k * top);
+        tick_y(f, 0.5 * k, label);
+    }
+    static const double marks[] = {1.0, 2.0, 5.0};
+    bool few = h.high - h.low < 1.5;
+    for (int e = -6; e <= 6; e++) {
+        for (int k = 0; k < (few ? 3 : 1); k++) {
+            double t = (e + log10(marks[k]) - h.low) / (h.high - h.low);
+            if (t >= 0.0 && t <= 1.0) {
+                (void)snprintf(label, sizeof label, "%g", marks[k] * pow(10.0, e));
+                tick_x(f, t, label);
+            }
+        }
+    }
+    bars(f, h.good, h.n_good, top, GOOD_COLOR);
+    bars(f, h.bad, h.n_bad, top, BAD_COLOR);
+    float threshold = s->threshold[region];
+    if (isfinite(threshold)) {
+        double t = (axis(threshold) - h.low) / (h.high - h.low);
+        drae__text_print(f,
+                         "<path d=\"M%.1f %dV%d\" class=\"th\"/><text x=\"%.1f\" y=\"%d\" "
+                         "class=\"%s\">threshold %.4g</text>",
+                         place_x(t), TOP, HEIGHT - BOTTOM, place_x(t) + (t < 0.5 ? 4 : -4),
+                         TOP + 10, t < 0.5 ? "s" : "e", (double)threshold);
+    }
+    close_plot(f);
+}
+
+/* ---- vote ---- */
+
+static void vote_line(drae__text_file *f, const drae__evaluation *e, bool missed, double top,
+                      const char *color) {
+    double n = (double)(e->n_votes > 1 ? e->n_votes - 1 : 1);
+    for (int pass = 0; pass < 2; pass++) {
+        drae__text_print(f, "<path d=\"");
+        for (size_t k = 0; k < e->n_votes; k++) {
+            const drae__level_figures *g = &e->votes[k].figures;
+            drae__interval i = missed ? g->tnr.exact : g->tpr.exact;
+            double x = place_x((double)k / n);
+            if (pass == 0) {
+                drae__text_print(f, "M%.1f %.1fV%.1f", x, place_y(fmin(1.0, (1.0 - i.low) / top)),
+                                 place_y((1.0 - i.high) / top));
+            } else {
+                drae__text_print(f, "%c%.1f %.1f", k == 0 ? 'M' : 'L', x,
+                                 place_y(isnan(i.value) ? 0.0 : (1.0 - i.value) / top));
+            }
+        }
+        drae__text_print(f, "\" class=\"%s\" stroke=\"%s\"/>", pass == 0 ? "vi" : "li", color);
+    }
+}
+
+void drae__report_plot_votes(drae__text_file *f, const drae__report *report) {
+    const drae__evaluation *e = report->verdicts;
+    char label[64];
+    double top = 0.02;
+    for (size_t k = 0; k < e->n_votes; k++) {
+        const drae__level_figures *g = &e->votes[k].figures;
+        top = fmax(top, isnan(g->tnr.exact.value) ? 0.0 : 1.0 - g->tnr.exact.value);
+        top = fmax(top, isnan(g->tpr.exact.value) ? 0.0 : 1.0 - g->tpr.exact.value);
+    }
+    top = fmin(1.0, 1.25 * top);
+    (void)snprintf(label, sizeof label, "Products, k good runs of %d needed to pass",
+                   report->vote_runs);
+    open_plot(f, label, "k", "rate, %");
+    for (int k = 0; k <= 2; k++) {
+        (void)snprintf(label, sizeof label, "%.1f", 50.0 * k * top);
+        tick_y(f, 0.5 * k, label);
+    }
+    double n = (double)(e->n_votes > 1 ? e->n_votes - 1 : 1);
+    for (size_t k = 0; k < e->n_votes; k++) {
+        (void)snprintf(label, sizeof label, "%zu", k + 1);
+        tick_x(f, (double)k / n, label);
+    }
+    double chosen = place_x((double)(report->vote_needed - 1) / n);
+    drae__text_print(f, "<path d=\"M%.1f %dV%d\" class=\"th\"/>", chosen, TOP, HEIGHT - BOTTOM);
+    vote_line(f, e, true, top, BAD_COLOR);
+    vote_line(f, e, false, top, GOOD_COLOR);
+    close_plot(f);
+}
+
+/* ---- tallies ---- */
+
+void drae__report_plot_tallies(drae__text_file *f, const drae__report *report, size_t n,
+                               const drae__report_tally *tallies, const char *unit) {
+    enum { ROW = 22, NAME = 150, PLOT = 170, TAIL = 120 };
+    int height = (int)n * ROW + 26;
+    drae__text_print(f,
+                     "<figure class=\"wideplot\"><svg viewBox=\"0 0 %d %d\" role=\"img\" "
+                     "aria-label=\"miss rates\">",
+                     NAME + PLOT + TAIL, height);
+    for (int k = 0; k <= 4; k++) {
+        int x = NAME + k * PLOT / 4;
+        drae__text_print(f,
+                         "<path d=\"M%d 0V%d\" class=\"gr\"/><text x=\"%d\" y=\"%d\" "
+                         "class=\"m\">%d%s</text>",
+                         x, height - 20, x, height - 6, 25 * k, k == 4 ? " % missed" : "");
+    }
+    for (size_t i = 0; i < n; i++) {
+        const drae__report_tally *t = &tallies[i];
+        double y = (double)i * ROW + 11;
+        drae__interval m =
+            drae__clopper_pearson((double)t->missed, (double)t->n, report->confidence);
+        drae__text_print(f, "<text x=\"%d\" y=\"%.0f\" class=\"e\">", NAME - 8, y + 4);
+        if (unit == NULL) {
+            drae__text_html(f, report->defect_name(report->context, t->key));
+        } else if (i + 1 < n) {
+            drae__text_print(f, "%d to %d %s", t->key, tallies[i + 1].key, unit);
+        } else {
+            drae__text_print(f, "%d %s and more", t->key, unit);
+        }
+        drae__text_put(f, "</text>");
+        if (t->n > 0) {
+            drae__text_print(f,
+                             "<path d=\"M%.1f %.1fH%.1f\" class=\"vi\" stroke=\"" BAD_COLOR "\"/>"
+                             "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"" BAD_COLOR "\"/>",
+                             NAME + m.low * PLOT, y, NAME + m.high * PLOT, NAME + m.value * PLOT,
+                             y);
+        }
+        drae__text_print(f, "<text x=\"%d\" y=\"%.0f\" class=\"s\">%zu of %zu</text>",
+                         NAME + PLOT + 10, y + 4, t->missed, t->n);
+    }
+    close_plot(f);
+}
