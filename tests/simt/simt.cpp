@@ -223,6 +223,10 @@ void start_fiber(int i, dim3 grid, dim3 block, uint3 block_at) {
     f->what = state::ready;
     f->where = nullptr;
     f->asan_fake = nullptr;
+#if SIMT_ASAN
+    /* Frames that never returned: the last ones of every fiber. */
+    ASAN_UNPOISON_MEMORY_REGION(f->stack, STACK_BYTES);
+#endif
     /* A return into fiber_main with the stack as a call would leave it. */
     void **sp = reinterpret_cast<void **>(f->stack + STACK_BYTES);
     *--sp = nullptr;
@@ -241,11 +245,11 @@ size_t take_shared(size_t n_bytes) {
     if (L.used > sizeof arena) {
         fail("more than %zu bytes of shared memory", SHARED_MAX);
     }
-    memset(arena + at, 0xFF, n_bytes); /* NaN in every type */
-    shadow_open(at, n_bytes);
 #if SIMT_ASAN
     ASAN_UNPOISON_MEMORY_REGION(arena + at, n_bytes);
 #endif
+    memset(arena + at, 0xFF, n_bytes); /* NaN in every type */
+    shadow_open(at, n_bytes);
     return at;
 }
 
