@@ -118,15 +118,25 @@ typedef struct range {
     float lo, hi;
 } range;
 
+/* Lane by lane: a compiler may not reorder a minimum of floats by itself, clang does not. */
 DRAE__BODY void range_of_body(size_t n, const float *field, range *result) {
-    float lo = field[0], hi = field[0];
-#pragma omp simd reduction(min : lo) reduction(max : hi)
-    for (size_t i = 0; i < n; i++) {
-        lo = field[i] < lo ? field[i] : lo;
-        hi = field[i] > hi ? field[i] : hi;
+    float lo[DRAE__LANES], hi[DRAE__LANES];
+    for (int l = 0; l < DRAE__LANES; l++) {
+        lo[l] = hi[l] = field[0];
     }
-    result->lo = lo;
-    result->hi = hi;
+    for (size_t i = 0; i < n; i += DRAE__LANES) {
+        const float *src = field + i;
+        int lanes = n - i < DRAE__LANES ? (int)(n - i) : DRAE__LANES;
+        for (int l = 0; l < lanes; l++) {
+            lo[l] = src[l] < lo[l] ? src[l] : lo[l];
+            hi[l] = src[l] > hi[l] ? src[l] : hi[l];
+        }
+    }
+    *result = (range){lo[0], hi[0]};
+    for (int l = 1; l < DRAE__LANES; l++) {
+        result->lo = lo[l] < result->lo ? lo[l] : result->lo;
+        result->hi = hi[l] > result->hi ? hi[l] : result->hi;
+    }
 }
 DRAE__CLONES(range_of, (size_t n, const float *field, range *result), (n, field, result))
 
