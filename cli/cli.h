@@ -51,6 +51,40 @@ typedef struct drae__option {
     bool given;           /* set by the parser */
 } drae__option;
 
+/* Rows of a table of options. letter: 'o', or 0. */
+#define DRAE__FLAG(name_, letter_, value_, help_)                                                  \
+    { .name = name_, .letter = letter_, .kind = DRAE__OPTION_FLAG, .value = value_, .help = help_ }
+#define DRAE__INT(name_, value_, lo_, hi_, argument_, help_)                                       \
+    {                                                                                              \
+        .name = name_, .kind = DRAE__OPTION_INT, .value = value_, .lo = lo_, .hi = hi_,            \
+        .argument = argument_, .help = help_                                                       \
+    }
+#define DRAE__U64(name_, value_, argument_, help_)                                                 \
+    {                                                                                              \
+        .name = name_, .kind = DRAE__OPTION_U64, .value = value_, .argument = argument_,           \
+        .help = help_                                                                              \
+    }
+#define DRAE__NUMBER(name_, value_, lo_, hi_, argument_, help_)                                    \
+    {                                                                                              \
+        .name = name_, .kind = DRAE__OPTION_NUMBER, .value = value_, .lo = lo_, .hi = hi_,         \
+        .argument = argument_, .help = help_                                                       \
+    }
+#define DRAE__TEXT(name_, letter_, value_, argument_, help_)                                       \
+    {                                                                                              \
+        .name = name_, .letter = letter_, .kind = DRAE__OPTION_TEXT, .value = value_,              \
+        .argument = argument_, .help = help_                                                       \
+    }
+#define DRAE__CHOICE(name_, value_, choices_, help_)                                               \
+    {                                                                                              \
+        .name = name_, .kind = DRAE__OPTION_TEXT, .value = value_, .choices = choices_,            \
+        .help = help_                                                                              \
+    }
+#define DRAE__LIST(name_, value_, argument_, help_)                                                \
+    {                                                                                              \
+        .name = name_, .kind = DRAE__OPTION_LIST, .value = value_, .argument = argument_,          \
+        .help = help_                                                                              \
+    }
+
 typedef struct drae__command {
     const char *name;
     const char *summary;               /* one line for `drae` alone */

@@ -19,14 +19,8 @@ static int run(int argc, char **argv) {
     bool json = false, quick = false;
     drae__text_list paths = {NULL, 0};
     drae__option options[] = {
-        {.name = "json",
-         .kind = DRAE__OPTION_FLAG,
-         .value = &json,
-         .help = "one JSON object instead of lines"},
-        {.name = "quick",
-         .kind = DRAE__OPTION_FLAG,
-         .value = &quick,
-         .help = "data sets: leave out the hash, which reads every patch"},
+        DRAE__FLAG("json", 0, &json, "one JSON object instead of lines"),
+        DRAE__FLAG("quick", 0, &quick, "data sets: leave out the hash, which reads every patch"),
     };
     int exit_status =
         drae__cli_parse(self, options, sizeof options / sizeof options[0], argc, argv, &paths);
