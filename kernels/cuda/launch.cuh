@@ -25,7 +25,8 @@ extern "C" {
     type *const name = static_cast<type *>(                                                        \
         simt::shared_static(&name##_site, sizeof(type) * (count), alignof(type)))
 #define DRAE_LAUNCH(err, kernel, grid, block, n_bytes, stream, ...)                                \
-    drae__simt_launch(err, #kernel, grid, block, n_bytes, [&]() { kernel(__VA_ARGS__); })
+    ((void)(stream),                                                                               \
+     drae__simt_launch(err, #kernel, grid, block, n_bytes, [&]() { kernel(__VA_ARGS__); }))
 
 extern "C" const char *drae_simt_error(void);
 
@@ -74,7 +75,7 @@ static drae_status drae__cuda_launch(drae__err *err, const char *name, const voi
 
 #endif
 
-static inline __host__ __device__ int drae__ceil_div(int a, int b) {
+static inline __host__ __device__ constexpr int drae__ceil_div(int a, int b) {
     return (a + b - 1) / b;
 }
 

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Arithmetic of inference on CUDA, f16 storage with f32 sums: launchers of kernels/cuda/, all with
+ * the contract below. Oracles: kernels/ref/infer_*.c; on the CPU these files run under tests/simt.
+ *
+ * Layout: activations are dense NHWC f16, [n,h,w,c] with c a multiple of 8, so that a pixel is a
+ * row of 16-byte words; pointers are aligned to 16 bytes. f16 is passed as its bits (uint16_t).
+ * Pointers are the device's, except in the packing functions, which run on the host.
+ *
+ * Numerics: sums in f32 in an order that depends on the shape alone (no float atomics), so two runs
+ * give the same bits and a patch's result does not depend on the batch around it. Results are
+ * rounded once, to nearest even, where they are stored; beyond 65504 they become infinite.
+ *
+ * A launcher checks its arguments, launches on the stream and returns: ERROR_UNSUPPORTED with the
+ * name of what the kernel does not do, ERROR_DEVICE with the runtime's text. It allocates nothing,
+ * waits for nothing and may be captured into a graph.
+ */
+#ifndef DRAE_KERNELS_INFER_CUDA_H
+#define DRAE_KERNELS_INFER_CUDA_H
+
+#include "base/error.h"
+#include "kernels/ssim.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct CUstream_st *drae__cuda_stream; /* cudaStream_t */
+
+/* f32 to f16 bits, nearest even, and back; for packing on the host. */
+uint16_t drae__f16_of(float value);
+float drae__f16_value(uint16_t bits);
+
+/* ---- convolutions ---- */
+
+typedef enum drae__cuda_conv_kind {                         /* numbers of drae__infer_conv_kind */
+                                    DRAE__CUDA_CONV3 = 0,   /* 3x3, pad 1 */
+                                    DRAE__CUDA_CONV3S2 = 1, /* 3x3, pad 1, stride 2; h and w even */
+                                    DRAE__CUDA_CONVT4 = 2   /* transposed 4x4, stride 2, pad 1, as
+                                                               four 2x2 convolutions */
+} drae__cuda_conv_kind;
+
+/*
+ * v = conv(src) + projection(proj) + residual;  raw = v;  act = leaky(scale[c] v + shift[c])
+ * As drae__infer_conv; proj, residual, raw and act may each be NULL, not both of raw and act.
+ * raw and residual may be the same buffer; no other may overlap.
+ */
+typedef struct drae__cuda_conv {
+    drae__cuda_conv_kind kind;
+    int n, h, w; /* of src */
+    int c_in, c_out;
+    int proj_c_in, proj_stride; /* stride 1 or 2 with CONV3: proj is [n,h s,w s,proj_c_in] */
+    const uint16_t *src;
+    const uint16_t *proj;
+    const uint16_t *wei; /* packed by drae__cuda_conv_pack */
+    const uint16_t *residual;
+    const float *scale, *shift; /* [c_out] */
+    float slope;
+    uint16_t *raw;
+    uint16_t *act;
+} drae__cuda_conv;
+
+/* conv_igemm.cu: any shape of this contract; the kernel for wide nets, and the fallback. */
+drae_status drae__cuda_conv_igemm(const drae__cuda_conv *op, drae__cuda_stream stream,
+                                  drae__err *err);
+
+/* Layout "nk8", version 1: [phase][c_out][k], k = taps in the kernel's order, each with all its
+ * input channels, then the projection's channels, then zeros up to a multiple of 32. One phase, or
+ * four (row parity, then column parity) for CONVT4. wei and proj_wei are the model's. */
+size_t drae__cuda_conv_packed(drae__cuda_conv_kind kind, int c_in, int c_out, int proj_c_in);
+void drae__cuda_conv_pack(drae__cuda_conv_kind kind, int c_in, int c_out, int proj_c_in,
+                          const float *wei, const float *proj_wei, uint16_t *dst);
+
+/* ---- a whole residual block in one kernel ---- */
+
+/*
+ * t = leaky(scale1 conv1(p) + shift1), zero outside the image;  v = conv2(t) + shortcut
+ * raw = v;  act = leaky(scale2 v + shift2)
+ * with conv1 3x3 of stride 1 or, halve, 2; conv2 3x3 or, up, the transposed 4x4/2; the shortcut
+ * proj(p), of the strides of the block, or, where residual is given, that. t is rounded to f16 and
+ * never leaves the chip. Shapes: p [n,h,w,c_in]; raw, act and residual [n,h',w',c].
+ */
+typedef struct drae__cuda_block {
+    bool halve, up; /* C of the encoder, C of the decoder */
+    int n, h, w;
+    int c_in, c;
+    const uint16_t *src; /* p */
+    const uint16_t *wei; /* packed by drae__cuda_block_pack */
+    const uint16_t *residual;
+    const float *scale1, *shift1, *scale2, *shift2; /* [c] */
+    float slope;
+    uint16_t *raw;
+    uint16_t *act;
+    /* Where image is given, src is NULL and p = leaky(stem_scale conv3x3(image) + stem_shift), the
+     * stem, is made on the way: image [n,h,w] bytes, stem_wei [c_in,3,3] f16 of the model,
+     * stem_scale with the 1/255 of the bytes in it. */
+    const uint8_t *image;
+    const uint16_t *stem_wei;
+    const float *stem_scale, *stem_shift; /* [c_in] */
+} drae__cuda_block;
+
+/* resblock.cu: c_in and c each 16 or 32, w up to 256; everything else is ERROR_UNSUPPORTED by name.
+ * rows: output rows of a band (0: chosen for sm_count multiprocessors). */
+drae_status drae__cuda_block_stream(const drae__cuda_block *op, int sm_count,
+                                    drae__cuda_stream stream, drae__err *err);
+/* Whether it takes the shape; reason, where not NULL, is set where not. shared_max: bytes of shared
+ * memory that a block of the device may have. */
+bool drae__cuda_block_takes(const drae__cuda_block *op, size_t shared_max, const char **reason);
+
+/* Layout "a16", version 1: fragments of mma's A operand, 32 lanes x 16 bytes each, rows permuted so
+ * that a lane of the transposed result holds 4 neighbouring channels (resblock.cu). proj_wei NULL:
+ * none. */
+size_t drae__cuda_block_packed(const drae__cuda_block *op);
+void drae__cuda_block_pack(const drae__cuda_block *op, const float *wei1, const float *wei2,
+                           const float *proj_wei, uint16_t *dst);
+
+/* ---- stem and dense ---- */
+
+/* act = leaky(scale[c] conv3x3(image / 255) + shift[c]): image [n,h,w] bytes, wei [9,c] f32. */
+typedef struct drae__cuda_stem {
+    int n, h, w, c;
+    const uint8_t *image;
+    const float *wei, *scale, *shift;
+    float slope;
+    uint16_t *act;
+} drae__cuda_stem;
+drae_status drae__cuda_stem_u8(const drae__cuda_stem *op, drae__cuda_stream stream, drae__err *err);
+
+/* latents = leaky(wei_down features + bias_down); features of the decoder = leaky(scale
+ * leaky(wei_up latents + bias_up) + shift). Features [n,elems] in H,W,C order, elems a multiple of
+ * 64; latents [n,latent_padded], zeros behind latent. Weights and the vectors of `up` are packed in
+ * that order by drae__cuda_dense_pack. */
+#define DRAE__CUDA_DOWN_CHUNK   256 /* features of one partial sum, always: fixes the order */
+#define DRAE__CUDA_LATENT_ALIGN 64
+
+typedef struct drae__cuda_dense {
+    int n, latent;
+    size_t elems;
+    const uint16_t *src; /* [n,elems] */
+    const uint16_t *wei_down, *wei_up;
+    const float *bias_down;               /* [latent_padded] */
+    const float *bias_up, *scale, *shift; /* [elems] */
+    float slope;
+    float *partial; /* drae__cuda_dense_partial floats */
+    uint16_t *latents;
+    uint16_t *dst; /* [n,elems]; may be src */
+} drae__cuda_dense;
+
+static inline size_t drae__cuda_latent_padded(int latent) {
+    return ((size_t)latent + DRAE__CUDA_LATENT_ALIGN - 1) / DRAE__CUDA_LATENT_ALIGN *
+           DRAE__CUDA_LATENT_ALIGN;
+}
+static inline size_t drae__cuda_down_chunks(size_t elems) {
+    return (elems + DRAE__CUDA_DOWN_CHUNK - 1) / DRAE__CUDA_DOWN_CHUNK;
+}
+static inline size_t drae__cuda_dense_partial(int n, size_t elems, int latent) {
+    return drae__cuda_down_chunks(elems) * (size_t)n * drae__cuda_latent_padded(latent);
+}
+
+drae_status drae__cuda_down(const drae__cuda_dense *op, drae__cuda_stream stream, drae__err *err);
+drae_status drae__cuda_up(const drae__cuda_dense *op, drae__cuda_stream stream, drae__err *err);
+
+/* Host: C,H,W order of the model to H,W,C. down [latent,elems] -> [latent_padded,elems], up
+ * [elems,latent] -> [elems,latent_padded], vectors [elems]. pixels = elems / c. */
+void drae__cuda_down_pack(int c, int pixels, int latent, const float *wei, uint16_t *dst);
+void drae__cuda_up_pack(int c, int pixels, int latent, const float *wei, uint16_t *dst);
+void drae__cuda_vector_pack(int c, int pixels, const float *src, float *dst);
+
+/* ---- the last layer, score and maps ---- */
+
+/* recon [n,h,w] f32 = sigmoid(conv3x3(src) + bias): src [n,h,w,c], wei [9,c] f32, bias [1]. */
+typedef struct drae__cuda_out {
+    int n, h, w, c;
+    const uint16_t *src;
+    const float *wei, *bias;
+    float *recon;
+} drae__cuda_out;
+drae_status drae__cuda_out_sigmoid(const drae__cuda_out *op, drae__cuda_stream stream,
+                                   drae__err *err);
+
+/*
+ * phi of every patch (kernels/infer.h has the formula, ssim.h the definition), and the least and
+ * greatest |x - y|, x = image / 255, y = recon. window: the 11 weights of drae__ssim_weights as
+ * f32. partial: drae__cuda_score_partial floats. result [n,4]: phi, least, greatest, 0.
+ */
+typedef struct drae__cuda_score {
+    int n, size;
+    drae__ssim_window window;
+    float weights[DRAE__SSIM_SIDE];
+    const uint8_t *image;
+    const float *recon;
+    float *partial;
+    float *result;
+} drae__cuda_score;
+size_t drae__cuda_score_partial(int n, int size);
+drae_status drae__cuda_score_phi(const drae__cuda_score *op, drae__cuda_stream stream,
+                                 drae__err *err);
+
+/* residual = |x - y|; heat = round(255 (r - lo) / (hi - lo)), 0 where flat; heat_fixed = round(255
+ * min(r / anchor, 1)). Each may be NULL. result is that of the score, anchors [n]. */
+typedef struct drae__cuda_maps {
+    int n, size;
+    const uint8_t *image;
+    const float *recon, *result, *anchors;
+    float *residual;
+    uint8_t *heat, *heat_fixed;
+} drae__cuda_maps;
+drae_status drae__cuda_maps_write(const drae__cuda_maps *op, drae__cuda_stream stream,
+                                  drae__err *err);
+
+#endif

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef DRAE_TESTS_SIMT_SUITES_H
+#define DRAE_TESTS_SIMT_SUITES_H
+
+#include <check.h>
+
+Suite *suite_conv(void);
+Suite *suite_dense(void);
+
+#endif
