@@ -23,11 +23,12 @@ static const char style[] =
     ".wide{overflow-x:auto;margin:10px 0}table{border-collapse:collapse;font-size:.87em;"
     "font-variant-numeric:tabular-nums;min-width:100%}th,td{padding:5px 10px;text-align:right;"
     "white-space:nowrap;border-bottom:1px solid #ddd}th{font-weight:600;border-bottom:1px solid "
-    "#888;vertical-align:bottom}th:first-child,td:first-child,td.l,th.l{text-align:left}td i{"
+    "#888;vertical-align:bottom;white-space:normal}th:first-child,td:first-child,td.l,th.l{text-"
+    "align:left}td i{"
     "font-style:normal;color:#666;display:block;font-size:.9em}tr.base td{color:#666}tr.sum td{"
     "border-top:1px solid #888}td.h{white-space:normal;overflow-wrap:anywhere}\n"
     ".grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,330px),1fr));gap:"
-    "12px}figure{margin:0}figure.wideplot{max-width:620px}svg{width:100%;height:auto;display:"
+    "12px}figure{margin:0}figure.wideplot{max-width:470px}svg{width:100%;height:auto;display:"
     "block}.pic img{width:100%;max-width:790px;height:auto;image-rendering:auto;display:block}"
     ".pic{break-inside:avoid;margin:14px 0}figcaption{font-size:.87em;color:#333;margin-top:4px}\n"
     "svg text{font-size:12px;fill:#333}svg .t{font-weight:600;font-size:13px}svg .m{text-anchor:"
@@ -181,12 +182,48 @@ static void put_verdicts(drae__text_file *f, const drae__report *report) {
 
 /* ---- scores ---- */
 
+static void open_score_row(drae__text_file *f, const drae__report *report,
+                           const drae__report_score *score, int r) {
+    char name[32];
+    drae__report_region(report, r < report->n_regions ? report->regions[r] : -1, name);
+    drae__text_print(f, "<tr%s><td>%s</td><td class=\"l\">%s</td>",
+                     score->baseline ? " class=\"base\"" : "", name, score->name);
+}
+
+static void put_cells(drae__text_file *f, const drae__interval *const *cells, size_t n) {
+    for (size_t c = 0; c < n; c++) {
+        drae__text_put(f, "<td>");
+        drae__report_interval(f, cells[c]);
+        drae__text_put(f, "</td>");
+    }
+    drae__text_put(f, "</tr>\n");
+}
+
+static void put_pixels(drae__text_file *f, const drae__report *report) {
+    drae__text_put(f,
+                   "<h2>Where the defects are</h2>\n<p>Pixel by pixel against the masks. AUPRO is "
+                   "the mean overlap of all connected defects, integrated up to 30 % and 5 % "
+                   "false pixels. Percent, 95 % limits by bootstrap by product.</p>\n<div "
+                   "class=\"wide\"><table><tr><th>region</th><th class=\"l\">score</th>"
+                   "<th>pixel AUROC</th><th>pixel AUPR</th><th>pixel F1max</th><th>AUPRO "
+                   "0.3</th><th>AUPRO 0.05</th></tr>\n");
+    for (int r = 0; r <= report->n_regions; r++) {
+        for (size_t s = 0; s < report->n_scores; s++) {
+            const drae__report_score *score = &report->scores[s];
+            if (score->pixels != NULL) {
+                const drae__pixel_figures *p = &score->pixels[r];
+                const drae__interval *cells[] = {&p->auroc, &p->aupr, &p->f1max, &p->aupro_30,
+                                                 &p->aupro_05};
+                open_score_row(f, report, score, r);
+                put_cells(f, cells, sizeof cells / sizeof cells[0]);
+            }
+        }
+    }
+    drae__text_put(f, "</table></div>\n");
+}
+
 static void put_scores(drae__text_file *f, const drae__report *report) {
     bool pixels = false;
-    char name[32];
-    for (size_t s = 0; s < report->n_scores; s++) {
-        pixels = pixels || report->scores[s].pixels != NULL;
-    }
     drae__text_print(
         f,
         "<h2>What the scores can tell apart</h2>\n<p>Without any threshold, patch by patch, in "
@@ -194,37 +231,18 @@ static void put_scores(drae__text_file *f, const drae__report *report) {
         "bootstrap by product (%zu rounds). &ldquo;All regions&rdquo; pools raw scores, which "
         "differ in scale between regions.</p>\n<div class=\"wide\"><table><tr><th>region"
         "</th><th class=\"l\">score</th><th>AUROC</th><th>AUPR</th><th>F1max</th>"
-        "<th>detected at %.3g %% false rejects</th><th>false rejects at full detection</th>%s"
-        "</tr>\n",
-        report->rounds, 100.0 * report->rate,
-        pixels ? "<th>pixel AUROC</th><th>AUPRO 0.3</th><th>AUPRO 0.05</th>" : "");
+        "<th>detected at %.3g %% false rejects</th><th>false rejects at full "
+        "detection</th></tr>\n",
+        report->rounds, 100.0 * report->rate);
     for (int r = 0; r <= report->n_regions; r++) {
-        drae__report_region(report, r < report->n_regions ? report->regions[r] : -1, name);
         for (size_t s = 0; s < report->n_scores; s++) {
             const drae__report_score *score = &report->scores[s];
             const drae__score_figures *g = &score->figures[r];
             const drae__interval *cells[] = {&g->auroc, &g->aupr, &g->f1max, &g->detected_at_rate,
                                              &g->false_rejects_at_full};
-            drae__text_print(f, "<tr%s><td>%s</td><td class=\"l\">%s</td>",
-                             score->baseline ? " class=\"base\"" : "", name, score->name);
-            for (size_t c = 0; c < sizeof cells / sizeof cells[0]; c++) {
-                drae__text_put(f, "<td>");
-                drae__report_interval(f, cells[c]);
-                drae__text_put(f, "</td>");
-            }
-            if (pixels) {
-                const drae__pixel_figures *p = score->pixels != NULL ? &score->pixels[r] : NULL;
-                const drae__interval none = {NAN, 0.0, 1.0};
-                const drae__interval *more[] = {p != NULL ? &p->auroc : &none,
-                                                p != NULL ? &p->aupro_30 : &none,
-                                                p != NULL ? &p->aupro_05 : &none};
-                for (size_t c = 0; c < sizeof more / sizeof more[0]; c++) {
-                    drae__text_put(f, "<td>");
-                    drae__report_interval(f, more[c]);
-                    drae__text_put(f, "</td>");
-                }
-            }
-            drae__text_put(f, "</tr>\n");
+            open_score_row(f, report, score, r);
+            put_cells(f, cells, sizeof cells / sizeof cells[0]);
+            pixels = pixels || score->pixels != NULL;
         }
     }
     drae__text_put(f, "</table></div>\n");
@@ -232,6 +250,9 @@ static void put_scores(drae__text_file *f, const drae__report *report) {
         drae__text_print(f, "<p class=\"note\"><b>%s</b>: ", report->scores[s].name);
         drae__text_html(f, report->scores[s].title);
         drae__text_put(f, ".</p>\n");
+    }
+    if (pixels) {
+        put_pixels(f, report);
     }
     drae__text_put(f, "<h2>ROC by region</h2>\n<p>The circle is the engine's threshold with its 95 "
                       "% limits. False rejects on a cube-root scale, so that the part below 1 % "
@@ -402,8 +423,14 @@ static void put_pictures(drae__text_file *f, const drae__report *report) {
 
 /* ---- head and foot ---- */
 
+/* The highest level that knows both classes, else the highest. */
 static const drae__level_figures *summit(const drae__report *report) {
-    return &report->verdicts->levels[report->verdicts->n_levels - 1];
+    const drae__evaluation *e = report->verdicts;
+    size_t at = e->n_levels - 1;
+    while (at > 0 && (e->levels[at].n_good == 0 || e->levels[at].n_bad == 0)) {
+        at--;
+    }
+    return &e->levels[at > 0 ? at : e->n_levels - 1];
 }
 
 static void put_card(drae__text_file *f, const char *what, size_t k, size_t n,
@@ -420,6 +447,7 @@ static void put_cards(drae__text_file *f, const drae__report *report) {
     const drae__level_figures *level = summit(report);
     const char *unit = level->kind == DRAE__LEVEL_PRODUCT ? "products"
                        : level->kind == DRAE__LEVEL_STRIP ? "strips"
+                       : level->kind == DRAE__LEVEL_VIAL  ? "vials"
                                                           : "patches";
     char what[64];
     drae__text_put(f, "<div class=\"cards\">\n");

@@ -16,7 +16,7 @@
 #define BAD_COLOR  "#d9542b"
 #define INK_COLOR  "#333"
 
-enum { WIDTH = 360, HEIGHT = 270, LEFT = 46, RIGHT = 10, TOP = 26, BOTTOM = 40 };
+enum { WIDTH = 360, HEIGHT = 270, LEFT = 46, RIGHT = 18, TOP = 26, BOTTOM = 40 };
 
 const char *drae__report_color(const drae__report *report, size_t score) {
     static const char *const colors[] = {"#1f4e8c", "#7a3e9d", "#1b8a5a", "#a0740b", "#b03a6f"};
@@ -216,11 +216,12 @@ void drae__report_plot_scores(drae__text_file *f, const drae__report *report, si
         (void)snprintf(label, sizeof label, "%.0f", 50.0 * k * top);
         tick_y(f, 0.5 * k, label);
     }
-    static const double marks[] = {1.0, 2.0, 5.0};
-    bool few = h.high - h.low < 1.5;
+    static const int marks[] = {1, 2, 5, 3, 4, 6, 8};
+    double span = h.high - h.low;
+    int n_marks = span > 2.5 ? 1 : span > 0.8 ? 3 : 7;
     for (int e = -6; e <= 6; e++) {
-        for (int k = 0; k < (few ? 3 : 1); k++) {
-            double t = (e + log10(marks[k]) - h.low) / (h.high - h.low);
+        for (int k = 0; k < n_marks; k++) {
+            double t = (e + log10(marks[k]) - h.low) / span;
             if (t >= 0.0 && t <= 1.0) {
                 (void)snprintf(label, sizeof label, "%g", marks[k] * pow(10.0, e));
                 tick_x(f, t, label);
@@ -307,9 +308,11 @@ void drae__report_plot_tallies(drae__text_file *f, const drae__report *report, s
         int x = NAME + k * PLOT / 4;
         drae__text_print(f,
                          "<path d=\"M%d 0V%d\" class=\"gr\"/><text x=\"%d\" y=\"%d\" "
-                         "class=\"m\">%d%s</text>",
-                         x, height - 20, x, height - 6, 25 * k, k == 4 ? " % missed" : "");
+                         "class=\"m\">%d</text>",
+                         x, height - 20, x, height - 6, 25 * k);
     }
+    drae__text_print(f, "<text x=\"%d\" y=\"%d\" class=\"s\">%% missed</text>", NAME + PLOT + 18,
+                     height - 6);
     for (size_t i = 0; i < n; i++) {
         const drae__report_tally *t = &tallies[i];
         double y = (double)i * ROW + 11;

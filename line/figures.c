@@ -66,16 +66,18 @@ static double clusters_with(size_t n, const drae__item *items, size_t n_clusters
     return count;
 }
 
-/* Limits where every draw says the same: all detected, or all accepted, as Clopper-Pearson has it;
+/* Limits where every draw says the same: for rates as Clopper-Pearson has it;
  * perfect separation by the least favourable population; else nothing is known. */
 static void mend(drae__score_figures *f, double good, double defective, double confidence) {
     drae__interval passed = drae__clopper_pearson(good, good, confidence);
     drae__interval detected = drae__clopper_pearson(defective, defective, confidence);
-    if (f->detected_at_rate.low == 1.0) {
-        f->detected_at_rate = detected;
+    if (f->detected_at_rate.low >= f->detected_at_rate.high) {
+        double k = f->detected_at_rate.value * defective;
+        f->detected_at_rate = drae__clopper_pearson(k, defective, confidence);
     }
-    if (f->accepted_at_rate.low == 1.0) {
-        f->accepted_at_rate = passed;
+    if (f->accepted_at_rate.low >= f->accepted_at_rate.high) {
+        f->accepted_at_rate =
+            drae__clopper_pearson(f->accepted_at_rate.value * good, good, confidence);
     }
     if (f->auroc.value == 1.0) {
         drae__separation s = drae__perfect_separation(good, defective, confidence);
