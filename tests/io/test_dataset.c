@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include "io/chunk.h"
+#include "tests/run.h"
 
 #include <hdf5.h>
 #include <pthread.h>
@@ -482,9 +483,5 @@ int main(void) {
     tcase_add_test(tests, full_disk);
     tcase_add_test(tests, kill_leaves_the_old_file);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

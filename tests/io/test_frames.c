@@ -3,6 +3,7 @@
 #include "io/frames.h"
 #include "io/image.h"
 #include "support.h"
+#include "tests/run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -250,9 +251,5 @@ int main(void) {
     tcase_add_test(tc, labels_are_found);
     tcase_add_test(tc, bad_labels_are_refused);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

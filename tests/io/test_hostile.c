@@ -6,6 +6,7 @@
 #include "io/blob.h"
 #include "io/isolate.h"
 #include "io/weights.h"
+#include "tests/run.h"
 
 #include <hdf5.h>
 #include <signal.h>
@@ -305,6 +306,17 @@ START_TEST(huge_extents) {
 }
 END_TEST
 
+/* /patches by a creation list; closes both. */
+static void end_with_patches(hid_t file, hid_t list) {
+    hid_t space = H5Screate_simple(3, good_dims, NULL);
+    hid_t set = H5Dcreate2(file, "patches", H5T_STD_U8LE, space, H5P_DEFAULT, list, H5P_DEFAULT);
+    ck_assert_int_ge(set, 0);
+    H5Dclose(set);
+    H5Sclose(space);
+    H5Pclose(list);
+    H5Fclose(file);
+}
+
 START_TEST(links_are_not_followed) {
     const char *path = scratch("links.h5");
     const char *target = scratch("target.h5");
@@ -338,13 +350,7 @@ START_TEST(links_are_not_followed) {
     file = begin(path);
     hid_t list = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_external(list, "/etc/passwd", 0, 4 * 16 * 16);
-    hid_t space = H5Screate_simple(3, good_dims, NULL);
-    hid_t set = H5Dcreate2(file, "patches", H5T_STD_U8LE, space, H5P_DEFAULT, list, H5P_DEFAULT);
-    ck_assert_int_ge(set, 0);
-    H5Dclose(set);
-    H5Sclose(space);
-    H5Pclose(list);
-    H5Fclose(file);
+    end_with_patches(file, list);
     expect(path, "external or virtual");
 }
 END_TEST
@@ -355,13 +361,7 @@ START_TEST(other_filters_are_named) {
     hid_t list = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_chunk(list, 3, good_chunk);
     ck_assert_int_ge(H5Pset_nbit(list), 0);
-    hid_t space = H5Screate_simple(3, good_dims, NULL);
-    hid_t set = H5Dcreate2(file, "patches", H5T_STD_U8LE, space, H5P_DEFAULT, list, H5P_DEFAULT);
-    ck_assert_int_ge(set, 0);
-    H5Dclose(set);
-    H5Sclose(space);
-    H5Pclose(list);
-    H5Fclose(file);
+    end_with_patches(file, list);
     expect(path, "filter 5");
 }
 END_TEST
@@ -427,9 +427,5 @@ int main(void) {
     tcase_add_test(tests, data_cut_and_flipped);
     tcase_add_test(tests, weights_cut_and_flipped);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

@@ -4,6 +4,7 @@
 
 #include "base/philox.h"
 #include "io/image.h"
+#include "tests/run.h"
 
 #include <math.h>
 #include <spng.h>
@@ -434,9 +435,5 @@ int main(void) {
     tcase_add_test(tests, text_clips);
     tcase_add_test(tests, heat_is_even);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

@@ -7,6 +7,7 @@
 #include "io/image.h"
 #include "io/import.h"
 #include "io/summary.h"
+#include "tests/run.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -366,9 +367,5 @@ int main(void) {
     tcase_add_test(tests, bad_images);
     tcase_add_test(tests, folders);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include "io/jsonl.h"
+#include "tests/run.h"
 
 #include <float.h>
 #include <jansson.h>
@@ -200,9 +201,5 @@ int main(void) {
     tcase_add_test(tests, append_and_cut_back);
     tcase_add_test(tests, failures);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

@@ -4,6 +4,7 @@
 #include "io/image.h"
 #include "io/recipe.h"
 #include "support.h"
+#include "tests/run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -323,9 +324,5 @@ int main(void) {
     tcase_add_test(tc, deep_and_wide_files_are_refused);
     tcase_add_test(tc, truncated_recipes_are_refused_or_whole);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

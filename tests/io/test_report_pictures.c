@@ -2,6 +2,7 @@
 /* Overlays and contact sheets: nothing outside the picture, every size, and what must be seen. */
 #include "io/canvas.h"
 #include "io/report_pictures.h"
+#include "tests/run.h"
 
 #include <check.h>
 #include <math.h>
@@ -349,9 +350,5 @@ int main(void) {
     tcase_add_test(pictures, sheet_refuses_what_is_none);
     tcase_add_test(pictures, a_reject_is_framed_red_and_only_it);
     suite_add_tcase(suite, pictures);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

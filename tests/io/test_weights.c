@@ -5,6 +5,7 @@
 #include "io/blob.h"
 #include "io/maps.h"
 #include "io/weights.h"
+#include "tests/run.h"
 
 #include <float.h>
 #include <hdf5.h>
@@ -551,9 +552,5 @@ int main(void) {
     tcase_add_test(tests, checkpoints_survive);
     tcase_add_test(tests, maps_as_they_come);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every way in which a recipe's geometry can be wrong is refused with the key that is wrong. */
 #include "frame_scene.h"
+#include "tests/run.h"
 
 #include <check.h>
 #include <math.h>
@@ -185,9 +186,5 @@ int main(void) {
     tcase_add_test(tc, templates);
     tcase_add_test(tc, edge_windows);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

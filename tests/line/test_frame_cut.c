@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/philox.h"
 #include "line/warp.h"
+#include "tests/run.h"
 
 #include <check.h>
 #include <math.h>
@@ -436,9 +437,5 @@ int main(void) {
     tcase_add_test(tc, stride_and_neighbours_do_not_matter);
     tcase_add_test(tc, threads_share_a_recipe);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

@@ -6,6 +6,7 @@
 #include "line/correlate.h"
 #include "line/mark.h"
 #include "base/philox.h"
+#include "tests/run.h"
 
 #include <check.h>
 #include <math.h>
@@ -418,9 +419,5 @@ int main(void) {
     tcase_add_test(tc, large_marks_turned_to_the_limit);
     tcase_add_test(tc, a_large_mark_partly_out_of_view_is_no_part);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

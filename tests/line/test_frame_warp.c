@@ -4,6 +4,7 @@
 #include "line/warp.h"
 
 #include "base/philox.h"
+#include "tests/run.h"
 
 #include <check.h>
 #include <math.h>
@@ -292,9 +293,5 @@ int main(void) {
     tcase_add_test(tc, correlation_is_what_the_formula_says);
     tcase_add_test(tc, flat_pieces_match_nothing);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/philox.h"
 #include "train/checkpoint.h"
+#include "tests/run.h"
 
 #include <check.h>
 #include <math.h>
@@ -179,9 +180,5 @@ int main(void) {
     tcase_add_test(tcase, test_full_disk);
     tcase_add_test(tcase, test_damaged);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

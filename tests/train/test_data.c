@@ -6,6 +6,7 @@
 #include "train/loader.h"
 #include "train/schedule.h"
 #include "train/split.h"
+#include "tests/run.h"
 
 #include <check.h>
 #include <math.h>
@@ -390,9 +391,5 @@ int main(void) {
     tcase_add_test(tcase, test_loader_readers);
     tcase_add_test(tcase, test_shuffle);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

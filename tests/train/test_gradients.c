@@ -6,6 +6,7 @@
  */
 #include "golden.h"
 #include "ref_net.h"
+#include "tests/run.h"
 
 #include <check.h>
 #include <math.h>
@@ -227,9 +228,5 @@ int main(void) {
     tcase_add_test(tcase, test_f32_against_double);
     tcase_add_test(tcase, test_parts_switched_off);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

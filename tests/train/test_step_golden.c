@@ -11,6 +11,7 @@
 #include "golden.h"
 
 #include "train/step.h"
+#include "tests/run.h"
 
 #include <check.h>
 #include <math.h>
@@ -267,9 +268,5 @@ int main(void) {
     tcase_add_test(tcase, test_kinked_s32);
     tcase_add_test(tcase, test_kinked_s48);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

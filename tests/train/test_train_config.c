@@ -3,6 +3,7 @@
 #include "io/train_config.h"
 
 #include "base/file.h"
+#include "tests/run.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -142,9 +143,5 @@ int main(void) {
     tcase_add_test(tcase, test_same);
     tcase_add_test(tcase, test_documented);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }
