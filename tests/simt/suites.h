@@ -6,5 +6,6 @@
 
 Suite *suite_conv(void);
 Suite *suite_dense(void);
+Suite *suite_image(void);
 
 #endif
