@@ -18,7 +18,8 @@ typedef enum drae__purpose {
     DRAE__PURPOSE_SYNTH = 5,     /* procedural strips; see synth/ */
     DRAE__PURPOSE_SELF_TEST = 6, /* built-in patches of an engine file */
     DRAE__PURPOSE_TEST = 7,      /* test data */
-    DRAE__PURPOSE_BOOTSTRAP = 8  /* draws of products; index = round */
+    DRAE__PURPOSE_BOOTSTRAP = 8, /* draws of products; index = round */
+    DRAE__PURPOSE_BLEMISH = 9    /* small defects of a calibration; index = patch */
 } drae__purpose;
 
 /* One block: out = philox4x32_10(counter, key). */

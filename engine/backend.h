@@ -14,12 +14,15 @@
 typedef struct drae__infer_request {
     size_t n;
     const uint8_t *patches; /* [n,size,size] */
+    const uint8_t *regions; /* [n], NULL: all of region 0 */
     const float *anchors;   /* [n] of each patch's region; used with heat_fixed only */
-    float *scores;          /* [n], always there */
+    float *phi;             /* [n], always there */
+    float *z;               /* [n], always there; NAN where the patch's region has no maps */
     uint8_t *heat;          /* the outputs of drae/engine.h, each may be NULL */
     uint8_t *heat_fixed;
     float *residual;
     float *recon;
+    float *z_map;       /* 0 where the patch's region has no maps */
     double *op_seconds; /* [n_ops + 2] sums over threads: operations, then image in, score and maps
                            out; NULL: not timed */
 } drae__infer_request;
@@ -28,8 +31,9 @@ typedef struct drae__backend {
     drae_device device;
     const char *name;
 
-    /* Packs weights for the device; data and plan are borrowed for the call only where not said
-     * otherwise: *state keeps a pointer to plan. kernels: DRAE_OPTION_KERNELS. */
+    /* Packs weights for the device and copies the maps of the calibration; data and plan are
+     * borrowed for the call only where not said otherwise: *state keeps a pointer to plan. kernels:
+     * DRAE_OPTION_KERNELS. heat_fixed shows what decides in the patch's region. */
     drae_status (*create)(const drae__engine_data *data, const drae__plan *plan,
                           const char *kernels, void **state, drae__err *err);
     void (*destroy)(void *state);

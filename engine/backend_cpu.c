@@ -17,6 +17,7 @@
 #include "base/size.h"
 #include "engine/weights_cpu.h"
 
+#include <math.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,9 @@ typedef struct cpu_state {
     const drae__infer_kernels *kernels;
     drae__ssim_window window;
     drae__cpu_weights weights;
+    drae__score_kind kind[DRAE__REGIONS_MAX];
+    float *maps[DRAE__REGIONS_MAX]; /* mean, then scale; NULL: none */
+    bool any_maps;
 } cpu_state;
 
 /* Buffers of one thread. */
@@ -36,6 +40,8 @@ typedef struct worker {
     float *recon;     /* [size,size] */
     float *residual;  /* [size,size] */
     float *scratch;   /* of phi */
+    float *z;         /* [size,size]; NULL where no region has maps, as the next */
+    float *z_scratch; /* of z, then of its largest values */
     double *op_seconds;
 } worker;
 
@@ -57,8 +63,27 @@ static void cpu_destroy(void *state) {
     cpu_state *s = state;
     if (s != NULL) {
         drae__cpu_weights_destroy(&s->weights);
+        for (int r = 0; r < DRAE__REGIONS_MAX; r++) {
+            free(s->maps[r]);
+        }
         free(s);
     }
+}
+
+static bool copy_maps(cpu_state *s, const drae__engine_data *data) {
+    size_t n_bytes = 2 * sizeof(float) * (size_t)data->arch.size * (size_t)data->arch.size;
+    for (int r = 0; r < data->calibration.n_regions; r++) {
+        s->kind[r] = data->calibration.kind[r];
+        if (data->calibration.maps[r] != NULL) {
+            s->maps[r] = drae__aligned_alloc(n_bytes);
+            if (s->maps[r] == NULL) {
+                return false;
+            }
+            memcpy(s->maps[r], data->calibration.maps[r], n_bytes);
+            s->any_maps = true;
+        }
+    }
+    return true;
 }
 
 static drae_status cpu_create(const drae__engine_data *data, const drae__plan *plan,
@@ -76,6 +101,9 @@ static drae_status cpu_create(const drae__engine_data *data, const drae__plan *p
     s->kernels = table;
     s->window = data->ssim_window;
     drae_status status = drae__cpu_weights_create(plan, table, data->weights, &s->weights, err);
+    if (status == DRAE_OK && !copy_maps(s, data)) {
+        status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the maps of the regions");
+    }
     if (status != DRAE_OK) {
         cpu_destroy(s);
         return status;
@@ -95,9 +123,20 @@ static size_t cpu_print(const void *state, char *text, size_t n_bytes) {
 
 /* ---- buffers ---- */
 
+/* z is done when its largest values are looked for: one scratch serves both. */
+static size_t z_scratch_bytes(const cpu_state *s) {
+    size_t pixels = (size_t)s->plan->arch.size * (size_t)s->plan->arch.size;
+    size_t z = drae__infer_z_scratch(s->plan->arch.size), top = drae__infer_top_scratch(pixels);
+    return s->any_maps ? (z > top ? z : top) * sizeof(float) : 0;
+}
+
 static bool worker_book(const cpu_state *s, size_t *total) {
     size_t pixels = (size_t)s->plan->arch.size * (size_t)s->plan->arch.size;
     *total = 0;
+    if (s->any_maps && (!drae__arena_book(total, pixels * sizeof(float)) ||
+                        !drae__arena_book(total, z_scratch_bytes(s)))) {
+        return false;
+    }
     return drae__arena_book(total, s->plan->workspace_floats * sizeof(float)) &&
            drae__arena_book(total, pixels * sizeof(float)) &&
            drae__arena_book(total, pixels * sizeof(float)) &&
@@ -115,6 +154,10 @@ static bool worker_create(const cpu_state *s, worker *w) {
     w->recon = drae__arena_take(&w->arena, pixels * sizeof(float));
     w->residual = drae__arena_take(&w->arena, pixels * sizeof(float));
     w->scratch = drae__arena_take(&w->arena, DRAE__INFER_PHI_SCRATCH * sizeof(float));
+    if (s->any_maps) {
+        w->z = drae__arena_take(&w->arena, pixels * sizeof(float));
+        w->z_scratch = drae__arena_take(&w->arena, z_scratch_bytes(s));
+    }
     w->op_seconds = drae__arena_take(&w->arena, (DRAE__PLAN_OPS + 2) * sizeof(double));
     return true;
 }
@@ -301,12 +344,34 @@ static void up_block(const cpu_session *c, worker *w, const drae__infer_request 
     lap(w, timed, i, &since);
 }
 
-/* Residual and the maps that were asked for. */
+/* z where the region's maps are known; returns the map, NULL without. */
+static const float *score_z(const cpu_session *c, const worker *w, const drae__infer_request *r,
+                            size_t p, const float *recon) {
+    const cpu_state *s = c->state;
+    const drae__map_geometry *g = &s->plan->map[0];
+    size_t pixels = (size_t)g->w * (size_t)g->w;
+    const float *maps = s->maps[r->regions == NULL ? 0 : r->regions[p]];
+    r->z[p] = NAN;
+    if (maps == NULL) {
+        if (r->z_map != NULL) {
+            memset(r->z_map + p * pixels, 0, pixels * sizeof(float));
+        }
+        return NULL;
+    }
+    float *z = r->z_map != NULL ? r->z_map + p * pixels : w->z;
+    s->kernels->z(g->w, tensor(c, w, s->plan->image), g->stride, recon, g->w, maps, maps + pixels,
+                  z, w->z_scratch);
+    r->z[p] = s->kernels->top_mean(pixels, z, DRAE__Z_TOP, w->z_scratch);
+    return z;
+}
+
+/* Residual and the maps that were asked for; z NULL: not known. */
 static void make_maps(const cpu_session *c, const worker *w, const drae__infer_request *r, size_t p,
-                      const float *recon) {
+                      const float *recon, const float *z) {
     const drae__infer_kernels *kernels = c->state->kernels;
     const drae__map_geometry *g = &c->state->plan->map[0];
     size_t pixels = (size_t)g->w * (size_t)g->w;
+    bool by_z = c->state->kind[r->regions == NULL ? 0 : r->regions[p]] == DRAE__SCORE_Z;
     if (r->residual == NULL && r->heat == NULL && r->heat_fixed == NULL) {
         return;
     }
@@ -319,7 +384,8 @@ static void make_maps(const cpu_session *c, const worker *w, const drae__infer_r
                        r->heat + p * pixels);
     }
     if (r->heat_fixed != NULL) {
-        kernels->to_u8(pixels, residual, 0.0f, 1.0f / r->anchors[p], r->heat_fixed + p * pixels);
+        kernels->to_u8(pixels, by_z ? z : residual, 0.0f, 1.0f / r->anchors[p],
+                       r->heat_fixed + p * pixels);
     }
 }
 
@@ -343,9 +409,9 @@ static void decode(const cpu_session *c, worker *w, const drae__infer_request *r
     lap(w, timed, last, &since);
     float *image = tensor(c, w, plan->image);
     c->state->kernels->load_u8(r->patches + p * pixels, g, image);
-    r->scores[p] = c->state->kernels->phi(c->state->window, plan->arch.size, image, g->stride,
-                                          recon, g->w, w->scratch);
-    make_maps(c, w, r, p, recon);
+    r->phi[p] = c->state->kernels->phi(c->state->window, plan->arch.size, image, g->stride, recon,
+                                       g->w, w->scratch);
+    make_maps(c, w, r, p, recon, score_z(c, w, r, p, recon));
     lap(w, timed, plan->n_ops + 1, &since);
 }
 

@@ -35,7 +35,7 @@ static drae_status check_options(const drae__model *model, const drae__compile_o
     return drae__model_check(model, err);
 }
 
-/* Scores of the self-test patches by the named kernels. */
+/* Scores of the self-test patches by the named kernels: [n_tests] phi, then z. */
 static drae_status score(const drae__engine_data *data, const drae__plan *plan,
                          const drae__backend *backend, const char *kernels, float *scores,
                          drae__compile_report *report, drae__err *err) {
@@ -44,8 +44,7 @@ static drae_status score(const drae__engine_data *data, const drae__plan *plan,
     int threads = drae__engine_processors();
     threads = threads < data->n_tests ? threads : data->n_tests;
     DRAE__TRY(backend->create(data, plan, kernels, &state, err));
-    DRAE__TRY(drae__engine_score(backend, state, threads, (size_t)data->n_tests, data->test_patches,
-                                 scores, err));
+    DRAE__TRY(drae__engine_score(backend, state, threads, data, scores, err));
     (void)snprintf(report->kernels, sizeof report->kernels, "%s", backend->kernels(state));
 done:
     backend->destroy(state);
@@ -57,7 +56,9 @@ static drae_status compare(const drae__engine_data *data, const float *scores,
                            drae__compile_report *report, drae__err *err) {
     report->n_tests = data->n_tests;
     report->bound = (double)data->test_bound;
+    report->bound_z = (double)data->test_bound_z;
     report->error_max = 0.0;
+    report->error_z = 0.0;
     report->score_min = INFINITY;
     report->score_max = -INFINITY;
     for (int i = 0; i < data->n_tests; i++) {
@@ -72,6 +73,21 @@ static drae_status compare(const drae__engine_data *data, const float *scores,
         report->score_min = fmin(report->score_min, recorded);
         report->score_max = fmax(report->score_max, recorded);
         report->error_max = error > report->error_max || isnan(error) ? error : report->error_max;
+    }
+    for (int i = data->n_tests; i < 2 * data->n_tests; i++) {
+        double recorded = (double)data->test_scores[i];
+        double error = fabs((double)scores[i] - recorded) / (1.0 + recorded);
+        if (!isfinite(recorded)) {
+            return drae__fail(err, DRAE_ERROR_NOT_FINITE,
+                              "z of self-test patch %d is not a number: these maps cannot be used",
+                              i - data->n_tests);
+        }
+        report->error_z = error > report->error_z || isnan(error) ? error : report->error_z;
+    }
+    if (!(report->error_z <= report->bound_z)) {
+        return drae__fail(err, DRAE_ERROR_PARITY,
+                          "z with %s kernels is off by %.3g (1 + z), the bound is %.3g",
+                          report->kernels, report->error_z, report->bound_z);
     }
     if (!(report->error_max <= report->bound)) {
         return drae__fail(err, DRAE_ERROR_PARITY,
@@ -92,6 +108,7 @@ static void describe(const drae__model *model, const drae__compile_options *opti
     data->weights = model->data[DRAE__NET_GENERATOR];
     data->n_weights = model->params[DRAE__NET_GENERATOR].total;
     data->test_bound = DRAE__SCORE_BOUND_F32;
+    data->test_bound_z = DRAE__Z_BOUND_F32;
     data->verified = true;
     (void)snprintf(data->compiler, sizeof data->compiler, "drae %d.%d.%d", DRAE_VERSION_MAJOR,
                    DRAE_VERSION_MINOR, DRAE_VERSION_PATCH);
@@ -103,7 +120,7 @@ drae_status drae__compile(const drae__model *model, const drae__compile_options 
     drae_status status = DRAE_OK;
     drae__compile_report found;
     drae__engine_data data;
-    float recorded[DRAE__ENGINE_TESTS_MAX], scores[DRAE__ENGINE_TESTS_MAX];
+    float recorded[2 * DRAE__ENGINE_TESTS_MAX], scores[2 * DRAE__ENGINE_TESTS_MAX];
     uint8_t *built_in = NULL;
     drae__plan *plan = malloc(sizeof *plan);
     if (plan == NULL) {

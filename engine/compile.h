@@ -12,6 +12,9 @@
  * says how it was chosen). */
 #define DRAE__SCORE_BOUND_F32 1e-5f
 
+/* The same of z, times 1 + z: X^ differs in the last bits, and z divides that by the spread. */
+#define DRAE__Z_BOUND_F32 5e-3f
+
 /* Built-in self-test patches, and how many are taken of those that are given. */
 #define DRAE__COMPILE_TESTS_BUILT_IN 4
 #define DRAE__COMPILE_TESTS_GIVEN    8
@@ -29,7 +32,9 @@ typedef struct drae__compile_report {
     int n_tests;
     double error_max; /* largest difference of a score from the portable one */
     double bound;
-    double score_min, score_max; /* of the portable scores */
+    double score_min, score_max; /* of the portable phi */
+    double error_z;              /* as error_max, of z over 1 + z; 0 where no region has maps */
+    double bound_z;
 } drae__compile_report;
 
 /*

@@ -15,13 +15,14 @@ extern const drae_config drae__config_default;
 
 /* Immutable after open. */
 struct drae_engine {
-    drae__engine_data data; /* weights and patches are NULL: only used while loading */
+    drae__engine_data data; /* weights, maps and patches are NULL: only used while loading */
     drae__params params;
     drae__plan plan;
     const drae__backend *backend;
     void *state; /* of the backend */
     float threshold[DRAE__REGIONS_MAX];
     float anchor[DRAE__REGIONS_MAX]; /* defaults filled in */
+    int n_maps;                      /* regions whose z is known */
     char sha256[65];
     char *plan_text;
     size_t file_bytes;
@@ -31,9 +32,10 @@ struct drae_engine {
 drae_status drae__engine_open_bytes(const uint8_t *bytes, size_t n_bytes, const drae_config *config,
                                     drae_engine **engine, drae__err *err);
 
-/* Runs n patches through a backend in a session of its own: scores [n]. */
+/* Runs the self-test patches of data through a backend in a session of its own: scores [n_tests]
+ * phi, then [n_tests] z, 0 where the patch's region has no maps. */
 drae_status drae__engine_score(const drae__backend *backend, const void *state, int threads,
-                               size_t n, const uint8_t *patches, float *scores, drae__err *err);
+                               const drae__engine_data *data, float *scores, drae__err *err);
 
 /* Processors that this process may run on. */
 int drae__engine_processors(void);

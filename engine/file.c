@@ -17,14 +17,15 @@
 #define HEADER_BYTES 256
 #define META_BYTES   512
 #define DIGEST_BYTES 32
+#define REGION_BYTES 16
 
 /* The carriage return and the control character show a transfer that took the file for text. */
 static const uint8_t magic[8] = {'D', 'R', 'A', 'E', '\r', '\n', 0x1a, '\n'};
 
-enum { META, CALIBRATION, WEIGHTS, TEST_SCORES, TEST_PATCHES, SECTIONS };
+enum { META, CALIBRATION, WEIGHTS, TEST_SCORES, TEST_PATCHES, MAPS, SECTIONS };
 
-static const char *const section_names[SECTIONS] = {"description", "calibration", "weights",
-                                                    "self-test scores", "self-test patches"};
+static const char *const section_names[SECTIONS] = {
+    "description", "calibration", "weights", "self-test scores", "self-test patches", "maps"};
 
 typedef struct layout {
     size_t offset[SECTIONS];
@@ -32,12 +33,21 @@ typedef struct layout {
     size_t file_bytes;
 } layout;
 
+static size_t count_maps(const drae__calibration *c) {
+    size_t n = 0;
+    for (int r = 0; r < c->n_regions; r++) {
+        n += c->maps[r] != NULL;
+    }
+    return n;
+}
+
 /* Where everything lies; false when it does not fit in memory. */
 static bool lay_out(const drae__engine_data *data, layout *l) {
     size_t pixels = (size_t)data->arch.size * (size_t)data->arch.size;
     l->n_bytes[META] = META_BYTES;
-    l->n_bytes[CALIBRATION] = (size_t)data->calibration.n_regions * 2 * sizeof(float);
-    l->n_bytes[TEST_SCORES] = (size_t)data->n_tests * sizeof(float);
+    l->n_bytes[CALIBRATION] = (size_t)data->calibration.n_regions * REGION_BYTES;
+    l->n_bytes[TEST_SCORES] = (size_t)data->n_tests * 2 * sizeof(float);
+    l->n_bytes[MAPS] = count_maps(&data->calibration) * pixels * 2 * sizeof(float);
     if (!drae__size_mul(data->n_weights, sizeof(float), &l->n_bytes[WEIGHTS]) ||
         !drae__size_mul(pixels, (size_t)data->n_tests, &l->n_bytes[TEST_PATCHES])) {
         return false;
@@ -89,6 +99,7 @@ static void walk_meta(drae__codec *c, drae__engine_data *d) {
     drae__codec_int(c, &d->calibration.n_regions, 0, DRAE__REGIONS_MAX, "number of regions");
     drae__codec_int(c, &d->n_tests, 1, DRAE__ENGINE_TESTS_MAX, "number of self-test patches");
     drae__codec_f32(c, &d->test_bound);
+    drae__codec_f32(c, &d->test_bound_z);
     drae__codec_u64(c, &d->provenance.seed);
     drae__codec_i64(c, &d->provenance.steps);
     drae__codec_i64(c, &d->provenance.samples);
@@ -105,10 +116,16 @@ static void walk_meta(drae__codec *c, drae__engine_data *d) {
     d->verified = verified != 0;
 }
 
-static void walk_calibration(drae__codec *c, drae__calibration *calibration) {
+/* Where maps are said to be, `there` stands for them until they are found. */
+static void walk_calibration(drae__codec *c, drae__calibration *calibration, const float *there) {
     for (int r = 0; r < calibration->n_regions; r++) {
+        uint32_t kind = (uint32_t)calibration->kind[r], maps = calibration->maps[r] != NULL;
         drae__codec_f32(c, &calibration->threshold[r]);
         drae__codec_f32(c, &calibration->anchor[r]);
+        drae__codec_u32_max(c, &kind, DRAE__SCORE_KINDS - 1, "deciding score");
+        drae__codec_u32_max(c, &maps, 1, "maps of a region");
+        calibration->kind[r] = (drae__score_kind)kind;
+        calibration->maps[r] = maps != 0 ? there : NULL;
     }
 }
 
@@ -141,8 +158,15 @@ drae_status drae__engine_file_encode(const drae__engine_data *data, uint8_t **by
     walk_meta(&c, &copy);
     DRAE__TRY(c.status);
     c = drae__codec_writer(file + l.offset[CALIBRATION], l.n_bytes[CALIBRATION], err);
-    walk_calibration(&c, &copy.calibration);
+    walk_calibration(&c, &copy.calibration, data->weights);
     DRAE__TRY(c.status);
+    for (int r = 0, n = 0; r < data->calibration.n_regions; r++) {
+        if (data->calibration.maps[r] != NULL) {
+            size_t map_bytes = l.n_bytes[MAPS] / count_maps(&data->calibration);
+            memcpy(file + l.offset[MAPS] + (size_t)n++ * map_bytes, data->calibration.maps[r],
+                   map_bytes);
+        }
+    }
     memcpy(file + l.offset[WEIGHTS], data->weights, l.n_bytes[WEIGHTS]);
     memcpy(file + l.offset[TEST_SCORES], data->test_scores, l.n_bytes[TEST_SCORES]);
     memcpy(file + l.offset[TEST_PATCHES], data->test_patches, l.n_bytes[TEST_PATCHES]);
@@ -229,6 +253,28 @@ static drae_status check_calibration(const drae__engine_data *d, drae__err *err)
             return drae__fail(err, DRAE_ERROR_FILE, "region %d: threshold %g, anchor %g", r,
                               (double)threshold, (double)anchor);
         }
+        if (d->calibration.kind[r] == DRAE__SCORE_Z && d->calibration.maps[r] == NULL) {
+            return drae__fail(err, DRAE_ERROR_FILE, "region %d: decided by z, but has no maps", r);
+        }
+    }
+    return DRAE_OK;
+}
+
+/* Leads the regions to their maps, and checks every value. */
+static drae_status place_maps(drae__engine_data *d, const float *maps, drae__err *err) {
+    size_t pixels = (size_t)d->arch.size * (size_t)d->arch.size;
+    for (int r = 0; r < d->calibration.n_regions; r++) {
+        if (d->calibration.maps[r] == NULL) {
+            continue;
+        }
+        for (size_t i = 0; i < 2 * pixels; i++) {
+            if (!isfinite(maps[i]) || (i >= pixels && !(maps[i] > 0.0f))) {
+                return drae__fail(err, DRAE_ERROR_FILE, "maps of region %d: element %zu is %g", r,
+                                  i, (double)maps[i]);
+            }
+        }
+        d->calibration.maps[r] = maps;
+        maps += 2 * pixels;
     }
     return DRAE_OK;
 }
@@ -239,9 +285,18 @@ static drae_status check_values(const drae__engine_data *d, const drae__params *
         return drae__fail(err, DRAE_ERROR_FILE, "bound of the self-test is %g",
                           (double)d->test_bound);
     }
-    for (int i = 0; i < d->n_tests; i++) {
-        if (!isfinite(d->test_scores[i])) {
-            return drae__fail(err, DRAE_ERROR_FILE, "self-test score %d is not finite", i);
+    if (!(d->test_bound_z > 0.0f && d->test_bound_z <= 1.0f)) {
+        return drae__fail(err, DRAE_ERROR_FILE, "bound of z in the self-test is %g",
+                          (double)d->test_bound_z);
+    }
+    for (int i = 0; i < 2 * d->n_tests; i++) {
+        float score = d->test_scores[i];
+        int region = drae__engine_test_region(&d->calibration, i % d->n_tests);
+        uint32_t bits;
+        memcpy(&bits, &score, sizeof bits);
+        if (!isfinite(score) ||
+            (i >= d->n_tests && d->calibration.maps[region] == NULL && bits != 0)) {
+            return drae__fail(err, DRAE_ERROR_FILE, "self-test score %d is %g", i, (double)score);
         }
     }
     for (size_t t = 0; t < params->n; t++) {
@@ -289,6 +344,17 @@ drae_status drae__engine_file_parse(const uint8_t *bytes, size_t n_bytes, drae__
         goto done;
     }
     d.n_weights = params.total;
+    /* Which regions have maps stands in the calibration, whose place follows from the description;
+     * the sizes that depend on it come after. */
+    size_t calibration_at = HEADER_BYTES + META_BYTES;
+    size_t calibration_bytes = (size_t)d.calibration.n_regions * REGION_BYTES;
+    if (n_bytes - calibration_at < calibration_bytes) {
+        status = drae__fail(err, DRAE_ERROR_FILE, "too short for its calibration");
+        goto done;
+    }
+    c = drae__codec_reader(bytes + calibration_at, calibration_bytes, err);
+    walk_calibration(&c, &d.calibration, (const float *)(const void *)bytes);
+    DRAE__TRY(c.status);
     layout l;
     if (!lay_out(&d, &l)) {
         status = drae__fail(err, DRAE_ERROR_FILE, "sizes do not fit in memory");
@@ -303,13 +369,11 @@ drae_status drae__engine_file_parse(const uint8_t *bytes, size_t n_bytes, drae__
         goto done;
     }
     DRAE__TRY(check_padding(bytes, &l, err));
-    c = drae__codec_reader(bytes + l.offset[CALIBRATION], l.n_bytes[CALIBRATION], err);
-    walk_calibration(&c, &d.calibration);
-    DRAE__TRY(c.status);
     d.weights = (const float *)(const void *)(bytes + l.offset[WEIGHTS]);
     d.test_scores = (const float *)(const void *)(bytes + l.offset[TEST_SCORES]);
     d.test_patches = bytes + l.offset[TEST_PATCHES];
     DRAE__TRY(check_calibration(&d, err));
+    DRAE__TRY(place_maps(&d, (const float *)(const void *)(bytes + l.offset[MAPS]), err));
     DRAE__TRY(check_values(&d, &params, err));
     *data = d;
 done:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The engine file, format 1 (docs/engine-file.md has the table of bytes): a header, sections at
+ * The engine file, format 2 (docs/engine-file.md has the table of bytes): a header, sections at
  * multiples of 256 bytes in one fixed order with zeros between, and at the end the SHA-256 of every
  * byte before it. All numbers are little endian. There is exactly one file for given contents, and
  * reading accepts nothing else: offsets and sizes must be the ones that writing would have chosen.
@@ -11,12 +11,12 @@
 #include "drae/engine.h"
 #include "model/model.h"
 
-#define DRAE__ENGINE_FORMAT    1
+#define DRAE__ENGINE_FORMAT    2
 #define DRAE__ENGINE_BATCH_MAX 4096
 #define DRAE__ENGINE_TESTS_MAX 64
 
-/* What an engine file holds. weights, test_patches and test_scores are borrowed: from the model
- * when writing, from the file's bytes after reading. */
+/* What an engine file holds. weights, calibration.maps, test_patches and test_scores are borrowed:
+ * from the model when writing, from the file's bytes after reading. */
 typedef struct drae__engine_data {
     drae__arch arch;
     drae__ssim_window ssim_window;
@@ -30,9 +30,16 @@ typedef struct drae__engine_data {
     size_t n_weights;
     int n_tests;
     const uint8_t *test_patches; /* [n_tests,size,size] */
-    const float *test_scores;    /* [n_tests] */
-    float test_bound;            /* largest difference of a score that a device may show */
+    /* [n_tests] phi, then [n_tests] z by the maps of drae__engine_test_region, 0 without them */
+    const float *test_scores;
+    float test_bound;   /* largest difference of phi that a device may show */
+    float test_bound_z; /* and of z, times 1 + z */
 } drae__engine_data;
+
+/* The region that self-test patch i is scored as: all regions are tried in turn. */
+static inline int drae__engine_test_region(const drae__calibration *calibration, int i) {
+    return calibration->n_regions > 0 ? i % calibration->n_regions : 0;
+}
 
 /* Writes data into a fresh block (free() it). Same data, same bytes. */
 drae_status drae__engine_file_encode(const drae__engine_data *data, uint8_t **bytes,
@@ -65,7 +72,8 @@ void drae__engine_bytes_release(drae__engine_bytes *file);
 /* Whether a file starts like an engine file. */
 bool drae__engine_file_is(const uint8_t *bytes, size_t n_bytes);
 
-/* What `drae info` tells: the contents without weights and patches (those pointers are NULL). */
+/* What `drae info` tells: the contents without weights, maps and patches (those pointers
+ * are NULL, but for maps: those that are there are not NULL and must not be read). */
 typedef struct drae__engine_about {
     drae__engine_data data;
     char sha256[65];

@@ -63,6 +63,9 @@ drae_status drae_engine_get_int(const drae_engine *engine, drae_engine_int id, i
     case DRAE_ENGINE_VERIFIED:
         *value = d->verified ? 1 : 0;
         return DRAE_OK;
+    case DRAE_ENGINE_MAPS:
+        *value = engine->n_maps;
+        return DRAE_OK;
     }
     return DRAE_ERROR_ARGUMENT;
 }
@@ -121,6 +124,27 @@ drae_status drae_engine_get_anchor(const drae_engine *engine, int region, float 
     }
     *anchor = engine->anchor[region];
     return DRAE_OK;
+}
+
+_Static_assert((int)DRAE__SCORE_PHI == (int)DRAE_SCORE_PHI &&
+                   (int)DRAE__SCORE_Z == (int)DRAE_SCORE_Z && (int)DRAE__SCORE_KINDS == DRAE_SCORES,
+               "the model and the interface number scores alike");
+
+drae_status drae_engine_get_score(const drae_engine *engine, int region, drae_score *score) {
+    if (engine == NULL || score == NULL || !region_known(engine, region)) {
+        return DRAE_ERROR_ARGUMENT;
+    }
+    *score = (drae_score)engine->data.calibration.kind[region];
+    return DRAE_OK;
+}
+
+const char *drae_score_text(drae_score score) {
+    switch (score) {
+    case DRAE_SCORE_PHI:
+    case DRAE_SCORE_Z:
+        return drae__score_name((drae__score_kind)score);
+    }
+    return "unknown score";
 }
 
 const drae__plan *drae__engine_plan(const drae_engine *engine) {

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OUTPUTS (DRAE_OUTPUT_RECON + 1)
+#define OUTPUTS (DRAE_OUTPUT_Z + 1)
 
 typedef struct binding {
     void *dst;
@@ -23,22 +23,26 @@ struct drae_session {
     void *session; /* of the backend */
     int threads;
     size_t batch;
-    float *scores;  /* [batch] */
+    float *phi;     /* [batch] */
+    float *z;       /* [batch] */
     float *anchors; /* [batch] */
     binding outputs[OUTPUTS];
     drae__err err;
 };
 
 static bool output_known(drae_output output) {
-    return output >= DRAE_OUTPUT_HEAT && output <= DRAE_OUTPUT_RECON;
+    return output >= DRAE_OUTPUT_HEAT && output <= DRAE_OUTPUT_Z;
 }
 
 static bool output_float(drae_output output) {
-    return output == DRAE_OUTPUT_RESIDUAL || output == DRAE_OUTPUT_RECON;
+    return output != DRAE_OUTPUT_HEAT && output != DRAE_OUTPUT_HEAT_FIXED;
 }
 
 static size_t output_bytes(const drae_engine *engine, drae_output output) {
     size_t size = (size_t)engine->data.arch.size;
+    if (output == DRAE_OUTPUT_SCORES) {
+        return DRAE_SCORES * sizeof(float);
+    }
     return size * size * (output_float(output) ? sizeof(float) : 1);
 }
 
@@ -50,7 +54,7 @@ static drae_status warm_up(drae_session *s, drae__err *err) {
     if (patches == NULL) {
         return drae__fail(err, DRAE_ERROR_MEMORY, "no memory to warm up");
     }
-    const drae__infer_request request = {.n = n, .patches = patches, .scores = s->scores};
+    const drae__infer_request request = {.n = n, .patches = patches, .phi = s->phi, .z = s->z};
     drae_status status = s->engine->backend->infer(s->session, &request, err);
     free(patches);
     return status;
@@ -67,9 +71,10 @@ static drae_status create(const drae_engine *engine, const drae_config *config,
     s->engine = engine;
     s->batch = config->batch == 0 ? (size_t)engine->data.batch : (size_t)config->batch;
     s->threads = config->threads == 0 ? drae__engine_processors() : (int)config->threads;
-    s->scores = calloc(s->batch, sizeof *s->scores);
+    s->phi = calloc(s->batch, sizeof *s->phi);
+    s->z = calloc(s->batch, sizeof *s->z);
     s->anchors = calloc(s->batch, sizeof *s->anchors);
-    if (s->scores == NULL || s->anchors == NULL) {
+    if (s->phi == NULL || s->z == NULL || s->anchors == NULL) {
         status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for a batch of %zu", s->batch);
         goto done;
     }
@@ -106,7 +111,8 @@ void drae_session_destroy(drae_session *session) {
     if (session->session != NULL) {
         session->engine->backend->session_destroy(session->session);
     }
-    free(session->scores);
+    free(session->phi);
+    free(session->z);
     free(session->anchors);
     free(session);
 }
@@ -173,7 +179,7 @@ static drae_status check(drae_session *s, size_t n, const uint8_t *patches,
                               n_regions - 1);
         }
     }
-    for (int id = DRAE_OUTPUT_HEAT; id <= DRAE_OUTPUT_RECON; id++) {
+    for (int id = DRAE_OUTPUT_HEAT; id <= DRAE_OUTPUT_Z; id++) {
         size_t need = n * output_bytes(s->engine, (drae_output)id);
         if (s->outputs[id].dst != NULL && s->outputs[id].n_bytes < need) {
             return drae__fail(&s->err, DRAE_ERROR_ARGUMENT,
@@ -205,25 +211,35 @@ static drae_status infer(drae_session *s, size_t n, const uint8_t *patches, cons
     const drae__infer_request request = {
         .n = n,
         .patches = patches,
+        .regions = regions,
         .anchors = s->anchors,
-        .scores = s->scores,
+        .phi = s->phi,
+        .z = s->z,
         .heat = s->outputs[DRAE_OUTPUT_HEAT].dst,
         .heat_fixed = s->outputs[DRAE_OUTPUT_HEAT_FIXED].dst,
         .residual = s->outputs[DRAE_OUTPUT_RESIDUAL].dst,
         .recon = s->outputs[DRAE_OUTPUT_RECON].dst,
+        .z_map = s->outputs[DRAE_OUTPUT_Z].dst,
         .op_seconds = op_seconds,
     };
     DRAE__TRY(s->engine->backend->infer(s->session, &request, &s->err));
+    float *all = s->outputs[DRAE_OUTPUT_SCORES].dst;
     for (size_t i = 0; i < n; i++) {
+        int region = regions == NULL ? 0 : regions[i];
+        bool by_z = s->engine->data.calibration.kind[region] == DRAE__SCORE_Z;
+        float score = by_z ? s->z[i] : s->phi[i];
         if (scores != NULL) {
-            scores[i] = s->scores[i];
+            scores[i] = score;
+        }
+        if (all != NULL) {
+            all[DRAE_SCORES * i + DRAE_SCORE_PHI] = s->phi[i];
+            all[DRAE_SCORES * i + DRAE_SCORE_Z] = s->z[i];
         }
         if (verdicts != NULL) {
-            float threshold = s->engine->threshold[regions == NULL ? 0 : regions[i]];
-            verdicts[i] =
-                isfinite(s->scores[i]) ? judge(s->scores[i], threshold) : DRAE_VERDICT_REJECT;
+            float threshold = s->engine->threshold[region];
+            verdicts[i] = isfinite(score) ? judge(score, threshold) : DRAE_VERDICT_REJECT;
         }
-        if (!isfinite(s->scores[i]) && status == DRAE_OK) {
+        if (!isfinite(score) && status == DRAE_OK) {
             status = drae__fail(&s->err, DRAE_ERROR_NOT_FINITE,
                                 "the score of patch %zu is not a number", i);
         }

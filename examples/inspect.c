@@ -16,7 +16,7 @@
 
 #define BATCH_MAX 60
 
-static const char *const verdict_names[] = {"good", "REJECT", "undecided"};
+static const char *const verdict_names[] = {"REJECT", "good", "undecided"};
 
 static int inspect(drae_session *session, size_t patch_bytes, FILE *file, uint8_t region) {
     size_t batch = drae_session_batch(session), first = 0;

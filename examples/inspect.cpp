@@ -48,7 +48,7 @@ static int inspect(const char *engine_path, const char *patches_path, int region
     for (std::size_t i = 0; (i + 1) * patch_bytes <= bytes.size(); i++) {
         const auto *patch = reinterpret_cast<const std::uint8_t *>(bytes.data()) + i * patch_bytes;
         float score = 0.0F;
-        drae_verdict verdict = DRAE_VERDICT_UNDECIDED;
+        drae_verdict verdict = DRAE_VERDICT_REJECT;
         if (drae_session_infer(session.get(), 1, patch, &region_of_patch, &score, &verdict) !=
             DRAE_OK) {
             std::fprintf(stderr, "%s\n", drae_session_error(session.get()));

@@ -218,9 +218,33 @@ static drae_status get_regions(const head *h, const char *name, float *values, i
     return DRAE_OK;
 }
 
+/* The score that decides, by name, one a region. */
+static drae_status get_kinds(const head *h, drae__score_kind *kinds, int *n) {
+    const drae__blob *blob = attribute(h, "scores");
+    if (blob == NULL) {
+        return DRAE_OK;
+    }
+    size_t count = drae__blob_count(blob);
+    if (blob->rank > 1 || count < 1 || count > DRAE__REGIONS_MAX || blob->data == NULL ||
+        blob->type != DRAE__BLOB_TEXT) {
+        return refuse(h, "scores", "1 to 256 texts, one a region");
+    }
+    const char *text = blob->data;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(text, "phi") != 0 && strcmp(text, "z") != 0) {
+            return refuse(h, "scores", "\"phi\" or \"z\" for each region");
+        }
+        kinds[i] = text[0] == 'z' ? DRAE__SCORE_Z : DRAE__SCORE_PHI;
+        text += strlen(text) + 1;
+    }
+    *n = (int)count;
+    return DRAE_OK;
+}
+
 static drae_status get_calibration(const head *h, drae__calibration *c) {
     int thresholds = 0;
     int anchors = 0;
+    int kinds = 0;
     for (int i = 0; i < DRAE__REGIONS_MAX; i++) {
         c->threshold[i] = NAN;
         c->anchor[i] = NAN;
@@ -229,7 +253,13 @@ static drae_status get_calibration(const head *h, drae__calibration *c) {
     if (status == DRAE_OK) {
         status = get_regions(h, "anchors", c->anchor, &anchors);
     }
+    if (status == DRAE_OK) {
+        status = get_kinds(h, c->kind, &kinds);
+    }
     c->n_regions = thresholds > anchors ? thresholds : anchors;
+    if (status == DRAE_OK && kinds > c->n_regions) {
+        status = refuse(h, "scores", "as many as there are thresholds, or fewer");
+    }
     return status;
 }
 
@@ -360,6 +390,81 @@ static drae_status take_net(const drae__blob_file *file, drae__net net, bool nee
     return DRAE_OK;
 }
 
+/* ---- maps of the normalised residual ---- */
+
+/* One of the two maps of a region, whose values lie in dst afterwards. */
+static drae_status take_map(const drae__blob_file *file, const drae__blob *blob, int size,
+                            bool positive, float *dst, drae__err *err) {
+    size_t side = (size_t)size;
+    if (blob->rank != 2 || blob->dims[0] != side || blob->dims[1] != side || blob->data == NULL ||
+        (blob->type != DRAE__BLOB_F32 && blob->type != DRAE__BLOB_F64)) {
+        char is[160];
+        drae__blob_describe(blob, is);
+        return drae__fail(err, DRAE_ERROR_FILE, "%s: %s is %s, float32 [%d,%d] is expected",
+                          drae__blob_file_path(file), blob->path, is, size, size);
+    }
+    for (size_t i = 0; i < side * side; i++) {
+        double value = blob->type == DRAE__BLOB_F64 ? ((const double *)blob->data)[i]
+                                                    : (double)((const float *)blob->data)[i];
+        dst[i] = fabs(value) <= (double)FLT_MAX ? (float)value : NAN;
+        if (isnan(dst[i]) || (positive && !(dst[i] > 0.0f))) {
+            return drae__fail(err, DRAE_ERROR_FILE, "%s: %s: element %zu is %g, %s is expected",
+                              drae__blob_file_path(file), blob->path, i, value,
+                              positive ? "a number above 0" : "a number");
+        }
+    }
+    return DRAE_OK;
+}
+
+/* Both maps of the regions that have them; whatever else lies in /calibration is refused. */
+static drae_status take_maps(const drae__blob_file *file, drae__model *model, drae__err *err) {
+    static const char prefix[] = "/calibration";
+    bool seen[DRAE__REGIONS_MAX][2] = {{false}};
+    size_t pixels = (size_t)model->arch.size * (size_t)model->arch.size;
+    drae__calibration *c = &model->calibration;
+    for (size_t i = 0; i < drae__blob_number(file); i++) {
+        const drae__blob *blob = drae__blob_at(file, i);
+        const char *name = blob->path + sizeof prefix - 1;
+        if (strncmp(blob->path, prefix, sizeof prefix - 1) != 0 ||
+            (name[0] != '\0' && name[0] != '/')) {
+            continue;
+        }
+        char path[64];
+        int region = -1;
+        int part = -1;
+        (void)sscanf(name, "/region%3d/", &region);
+        for (int k = 0; k < 2 && region >= 0 && region < c->n_regions; k++) {
+            (void)snprintf(path, sizeof path, "/region%d/%s", region, k == 0 ? "mean" : "scale");
+            part = strcmp(name, path) == 0 ? k : part;
+        }
+        if (part < 0) {
+            return drae__fail(err, DRAE_ERROR_FILE, "%s: %s is no map of a calibrated region",
+                              drae__blob_file_path(file), blob->path);
+        }
+        float *maps = model->maps[region];
+        drae_status status =
+            maps != NULL ? DRAE_OK : drae__model_add_maps(model, region, &maps, err);
+        if (status == DRAE_OK) {
+            status = take_map(file, blob, model->arch.size, part == 1, maps + (size_t)part * pixels,
+                              err);
+        }
+        if (status != DRAE_OK) {
+            return status;
+        }
+        seen[region][part] = true;
+    }
+    for (int r = 0; r < c->n_regions; r++) {
+        bool wanted = c->kind[r] == DRAE__SCORE_Z || seen[r][0] || seen[r][1];
+        for (int k = 0; wanted && k < 2; k++) {
+            if (!seen[r][k]) {
+                return drae__fail(err, DRAE_ERROR_FILE, "%s: %s/region%d/%s is missing",
+                                  drae__blob_file_path(file), prefix, r, k == 0 ? "mean" : "scale");
+            }
+        }
+    }
+    return DRAE_OK;
+}
+
 drae_status drae__weights_take(const drae__blob_file *file, unsigned want, unsigned need,
                                drae__model *model, drae__err *err) {
     drae__model taken;
@@ -367,6 +472,7 @@ drae_status drae__weights_take(const drae__blob_file *file, unsigned want, unsig
     if (status != DRAE_OK) {
         return status;
     }
+    DRAE__TRY(take_maps(file, &taken, err));
     for (int net = 0; net < DRAE__NETS; net++) {
         if ((want >> net & 1u) != 0) {
             DRAE__TRY(take_net(file, (drae__net)net, (need >> net & 1u) != 0, &taken, err));
@@ -384,7 +490,7 @@ done:
 drae_status drae__weights_load(const char *path, unsigned want, unsigned need, drae__model *model,
                                drae__err *err) {
     char names[DRAE__NETS][32];
-    const char *paths[DRAE__NETS];
+    const char *paths[DRAE__NETS + 1];
     size_t n = 0;
     for (int net = 0; net < DRAE__NETS; net++) {
         if ((want >> net & 1u) != 0) {
@@ -396,6 +502,7 @@ drae_status drae__weights_load(const char *path, unsigned want, unsigned need, d
     if (n == 0) {
         return drae__fail(err, DRAE_ERROR_ARGUMENT, "%s: no network is asked for", path);
     }
+    paths[n++] = "/calibration";
     drae__blob_file *file = NULL;
     drae_status status = drae__blob_open(path, paths, n, SIZE_MAX, &file, err);
     if (status != DRAE_OK) {

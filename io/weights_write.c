@@ -76,6 +76,46 @@ done:
     return status;
 }
 
+/* The names of the deciding scores, and the maps of the regions that have them. */
+static drae_status put_scores(drae__blob_writer *writer, const drae__model *model, int deflate,
+                              drae__err *err) {
+    const drae__calibration *c = &model->calibration;
+    const size_t side = (size_t)model->arch.size;
+    char names[4 * DRAE__REGIONS_MAX];
+    size_t n = 0;
+    bool any = false;
+    for (int r = 0; r < c->n_regions; r++) {
+        const char *name = drae__score_name(c->kind[r]);
+        memcpy(names + n, name, strlen(name) + 1);
+        n += strlen(name) + 1;
+        any = any || c->maps[r] != NULL;
+    }
+    if (!any) {
+        return DRAE_OK;
+    }
+    const drae__blob scores = {.path = "/@scores",
+                               .type = DRAE__BLOB_TEXT,
+                               .rank = 1,
+                               .dims = {(size_t)c->n_regions},
+                               .data = names};
+    drae_status status = drae__blob_put(writer, &scores, 0, err);
+    for (int k = 0; k < 2 * c->n_regions && status == DRAE_OK; k++) {
+        const float *maps = c->maps[k / 2];
+        if (maps != NULL) {
+            char path[64];
+            (void)snprintf(path, sizeof path, "/calibration/region%d/%s", k / 2,
+                           k % 2 == 0 ? "mean" : "scale");
+            const drae__blob map = {.path = path,
+                                    .type = DRAE__BLOB_F32,
+                                    .rank = 2,
+                                    .dims = {side, side},
+                                    .data = maps + (size_t)(k % 2) * side * side};
+            status = drae__blob_put(writer, &map, deflate, err);
+        }
+    }
+    return status;
+}
+
 static drae_status put_calibration(drae__blob_writer *writer, const drae__calibration *c,
                                    drae__err *err) {
     if (c->n_regions == 0) {
@@ -102,6 +142,7 @@ drae_status drae__weights_put(drae__blob_writer *writer, const drae__model *mode
     DRAE__TRY(put_architecture(writer, model, err));
     DRAE__TRY(put_provenance(writer, &model->provenance, err));
     DRAE__TRY(put_calibration(writer, &model->calibration, err));
+    DRAE__TRY(put_scores(writer, model, deflate, err));
     for (int net = 0; net < DRAE__NETS; net++) {
         const drae__params *params = &model->params[net];
         for (size_t t = 0; model->data[net] != NULL && t < params->n; t++) {

@@ -35,6 +35,7 @@ void drae__model_free(drae__model *model) {
         drae__params_free(&model->params[net]);
         free(model->data[net]);
     }
+    drae__model_clear_calibration(model);
     memset(model, 0, sizeof *model);
 }
 
@@ -54,6 +55,28 @@ drae_status drae__model_add(drae__model *model, drae__net net, drae__err *err) {
     memset(data, 0, n_bytes);
     model->data[net] = data;
     return DRAE_OK;
+}
+
+drae_status drae__model_add_maps(drae__model *model, int region, float **maps, drae__err *err) {
+    size_t pixels = (size_t)model->arch.size * (size_t)model->arch.size;
+    float *fresh = drae__aligned_alloc(2 * pixels * sizeof *fresh);
+    if (fresh == NULL) {
+        return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the maps of region %d", region);
+    }
+    memset(fresh, 0, 2 * pixels * sizeof *fresh);
+    free(model->maps[region]);
+    model->maps[region] = fresh;
+    model->calibration.maps[region] = fresh;
+    *maps = fresh;
+    return DRAE_OK;
+}
+
+void drae__model_clear_calibration(drae__model *model) {
+    for (int r = 0; r < DRAE__REGIONS_MAX; r++) {
+        free(model->maps[r]);
+        model->maps[r] = NULL;
+    }
+    memset(&model->calibration, 0, sizeof model->calibration);
 }
 
 static double weight_std(const drae__model *model, const drae__param *p) {

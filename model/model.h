@@ -26,10 +26,27 @@ typedef struct drae__provenance {
     double val_con;  /* validation L_con of these weights, NAN unknown */
 } drae__provenance;
 
+/* The score that decides over a region; numbers as drae_score of drae/engine.h. */
+typedef enum drae__score_kind {
+    DRAE__SCORE_PHI = 0, /* 1 - SSIM */
+    DRAE__SCORE_Z = 1,   /* the normalised residual of kernels/infer.h */
+    DRAE__SCORE_KINDS
+} drae__score_kind;
+
+static inline const char *drae__score_name(drae__score_kind kind) {
+    return kind == DRAE__SCORE_Z ? "z" : "phi";
+}
+
 typedef struct drae__calibration {
-    int n_regions;                      /* 0: not calibrated; else arrays below hold so many */
-    float threshold[DRAE__REGIONS_MAX]; /* reject where phi > threshold; NAN: none */
-    float anchor[DRAE__REGIONS_MAX];    /* 99.9th percentile of |X - X^| on good; NAN: default */
+    int n_regions; /* 0: not calibrated; else arrays below hold so many */
+    drae__score_kind kind[DRAE__REGIONS_MAX];
+    float threshold[DRAE__REGIONS_MAX]; /* reject where the score is above it; NAN: none */
+    /* What the fixed-scale heatmap shows as 255. PHI: the 99.9th percentile of |X - X^| on good
+     * patches; Z: twice the threshold, in units of z. NAN: DRAE__ANCHOR_DEFAULT */
+    float anchor[DRAE__REGIONS_MAX];
+    /* mean [size,size], then scale [size,size] (> 0) of the blurred residual of good patches; NULL:
+     * z is not known in this region. Where the kind is Z they are there. Borrowed. */
+    const float *maps[DRAE__REGIONS_MAX];
 } drae__calibration;
 
 typedef struct drae__model {
@@ -39,6 +56,7 @@ typedef struct drae__model {
     float *data[DRAE__NETS];         /* params[i].total floats, 256-byte aligned; NULL: absent */
     drae__provenance provenance;
     drae__calibration calibration;
+    float *maps[DRAE__REGIONS_MAX]; /* what calibration.maps lead to, owned */
 } drae__model;
 
 /* A model with layouts and zeroed tensors of the networks in mask (bit i: network i), provenance
@@ -49,6 +67,13 @@ void drae__model_free(drae__model *model);
 
 /* Allocates a network that is absent, zeroed. */
 drae_status drae__model_add(drae__model *model, drae__net net, drae__err *err);
+
+/* Gives a region zeroed maps [2,size,size] to fill, replacing those it had:
+ * calibration.maps[region] leads to *maps, which the model owns. ERROR_MEMORY. */
+drae_status drae__model_add_maps(drae__model *model, int region, float **maps, drae__err *err);
+
+/* Not calibrated, as after create. */
+void drae__model_clear_calibration(drae__model *model);
 
 /* Fills a network with initial values: convolutions and linear layers normal with
  * std sqrt(2 / ((1 + slope^2) fan_in)) (He et al. 2015 for LeakyReLU), the out convolution and the

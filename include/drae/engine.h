@@ -18,8 +18,14 @@
  *     drae_session_destroy(session);
  *     drae_engine_close(engine);
  *
- * The score of a patch X is phi = 1 - SSIM(X, X^), where X^ is what the network makes of X; a patch
- * is rejected where phi lies above the threshold of its region (arXiv 2603.07577).
+ * X^ is what the network makes of a patch X. Two scores say how unlike they are:
+ *   phi  1 - SSIM(X, X^), a mean over the patch (arXiv 2603.07577): always there
+ *   z    the normalised residual: |B(X - X^) - mean| / scale per pixel, B a 5x5 binomial blur, mean
+ *        and scale what is usual at that pixel on good patches of the region; the score is the mean
+ *        of its 8 largest values. It sees small defects, which phi averages away, but needs parts
+ *        that lie alike and a region that `drae calibrate` found enough good patches of
+ * One of them decides in each region, chosen by `drae calibrate`: a patch is rejected where the
+ * deciding score lies above the region's threshold.
  *
  * Rules that hold everywhere:
  *   - The library never prints, exits, aborts, reads environment variables or installs handlers.
@@ -114,6 +120,15 @@ DRAE_API drae_status drae_config_set_text(drae_config *config, drae_option optio
 DRAE_API drae_status drae_option_bounds(drae_option option, int64_t *least, int64_t *greatest,
                                         int64_t *initial);
 
+/* ---- scores ---- */
+
+/* The scores of a patch, and how many there are. */
+typedef enum drae_score { DRAE_SCORE_PHI = 0, DRAE_SCORE_Z = 1 } drae_score;
+#define DRAE_SCORES 2
+
+/* "phi", "z"; "unknown score" for any other number. Static text. Any thread. Since 0.1. */
+DRAE_API const char *drae_score_text(drae_score score);
+
 /* ---- engine ---- */
 
 /*
@@ -160,7 +175,8 @@ typedef enum drae_engine_int {
     DRAE_ENGINE_FORMAT = 7,     /* version of the file format */
     DRAE_ENGINE_FILE_BYTES = 8, /* size of the file */
     DRAE_ENGINE_STEPS = 9,      /* optimizer steps behind the weights, -1 unknown */
-    DRAE_ENGINE_VERIFIED = 10   /* 1: the error gate ran on the device that it was compiled for */
+    DRAE_ENGINE_VERIFIED = 10,  /* 1: the error gate ran on the device that it was compiled for */
+    DRAE_ENGINE_MAPS = 11       /* regions whose z is known, whether or not it decides */
 } drae_engine_int;
 
 /* Texts that an engine tells. */
@@ -189,16 +205,27 @@ DRAE_API drae_status drae_engine_get_text(const drae_engine *engine, drae_engine
                                           const char **text);
 
 /*
- * The threshold of a region in units of phi (0 identical, about 1 unlike); NaN where the region is
- * not calibrated. Errors: ERROR_ARGUMENT for NULL, or a region that is not below
- * DRAE_ENGINE_REGIONS (not below 256 where that is 0). Any thread. Since 0.1.
+ * The score that decides in a region; DRAE_SCORE_PHI where nothing else was chosen. Errors:
+ * ERROR_ARGUMENT for NULL, or a region that is not below DRAE_ENGINE_REGIONS (not below 256 where
+ * that is 0). Any thread. Since 0.1.
+ */
+DRAE_API drae_status drae_engine_get_score(const drae_engine *engine, int region,
+                                           drae_score *score);
+
+/*
+ * The threshold of a region in units of its deciding score (phi: 0 identical, about 1 unlike; z:
+ * about 1 is usual, see above); NaN where the region is not calibrated. Errors: ERROR_ARGUMENT for
+ * NULL, or a region that is not below DRAE_ENGINE_REGIONS (not below 256 where that is 0). Any
+ * thread. Since 0.1.
  */
 DRAE_API drae_status drae_engine_get_threshold(const drae_engine *engine, int region,
                                                float *threshold);
 
 /*
- * The anchor of a region's fixed-scale heatmap in units of |X - X^| (grey level / 255): the 99.9th
- * percentile on good calibration patches, 0.1 where not calibrated. Errors as above. Any thread.
+ * The anchor of a region's fixed-scale heatmap, what DRAE_OUTPUT_HEAT_FIXED shows as 255. Where phi
+ * decides, in units of |X - X^| (grey level / 255): the 99.9th percentile on good calibration
+ * patches, 0.1 where not calibrated. Where z decides, in units of z: twice the threshold, so that
+ * the decision level is half of the scale and good patches stay below. Errors as above. Any thread.
  * Since 0.1.
  */
 DRAE_API drae_status drae_engine_get_anchor(const drae_engine *engine, int region, float *anchor);
@@ -229,9 +256,10 @@ DRAE_API size_t drae_session_batch(const drae_session *session);
 /* Worker threads of the session; 0 for NULL. Since 0.1. */
 DRAE_API int drae_session_threads(const drae_session *session);
 
+/* 0 is REJECT: memory that nobody wrote to must never read as good. */
 typedef enum drae_verdict {
-    DRAE_VERDICT_GOOD = 0,     /* phi <= threshold */
-    DRAE_VERDICT_REJECT = 1,   /* phi > threshold, or phi not a number */
+    DRAE_VERDICT_REJECT = 0,   /* the deciding score > threshold, or not a number */
+    DRAE_VERDICT_GOOD = 1,     /* the deciding score <= threshold */
     DRAE_VERDICT_UNDECIDED = 2 /* the region has no threshold: calibrate before you rely on it */
 } drae_verdict;
 
@@ -241,13 +269,19 @@ typedef enum drae_output {
     /* uint8 [n,S,S]: H = |X - X^| min-max scaled per patch to 0..255, rounded to nearest; all 0
      * where |X - X^| is flat. The brightest place of every patch is 255, also of a good one. */
     DRAE_OUTPUT_HEAT = 1,
-    /* uint8 [n,S,S]: |X - X^| on the fixed scale of the patch's region, 0 at 0 and 255 at its
-     * anchor and above, rounded to nearest: comparable between patches. */
+    /* uint8 [n,S,S]: |X - X^|, or z where z decides in the patch's region, on the region's fixed
+     * scale: 0 at 0 and 255 at its anchor and above, rounded to nearest. Comparable between patches
+     * of a region; a good one does not glow. */
     DRAE_OUTPUT_HEAT_FIXED = 2,
     /* float [n,S,S]: |X - X^| in units of grey level / 255. */
     DRAE_OUTPUT_RESIDUAL = 3,
     /* float [n,S,S]: X^, the reconstruction, in [0,1]. */
-    DRAE_OUTPUT_RECON = 4
+    DRAE_OUTPUT_RECON = 4,
+    /* float [n,DRAE_SCORES]: all scores of each patch, in the order of drae_score, whichever
+     * decides; z is NaN where the region has no maps. */
+    DRAE_OUTPUT_SCORES = 5,
+    /* float [n,S,S]: z of each pixel; all 0 where the region has no maps. */
+    DRAE_OUTPUT_Z = 6
 } drae_output;
 
 /*
@@ -274,14 +308,14 @@ DRAE_API drae_status drae_session_set_output(drae_session *session, drae_output 
  * patches  uint8 [n,S,S], row-major, 0 black .. 255 white; may be NULL where n is 0
  * regions  uint8 [n], the region of each patch, below DRAE_ENGINE_REGIONS (any where that is 0).
  *          NULL: all of region 0, refused where the engine knows several regions
- * scores   float [n], phi = 1 - SSIM(X, X^) of each patch, or NULL
+ * scores   float [n], the score of each patch that decides in its region, or NULL
  * verdicts drae_verdict [n], or NULL
  *
  * Bound outputs are written too. No output may overlap the patches or another output. Errors, all
  * found before anything is written: ERROR_ARGUMENT (NULL session or patches, n above the batch, a
  * region out of range, a bound output that is too small). ERROR_NOT_FINITE: results are written,
- * but the score of at least one patch is not a number (its verdict is REJECT). One thread at a time
- * per session; sessions of one engine run at the same time. Since 0.1.
+ * but the deciding score of at least one patch is not a number (its verdict is REJECT). One thread
+ * at a time per session; sessions of one engine run at the same time. Since 0.1.
  */
 DRAE_API drae_status drae_session_infer(drae_session *session, size_t n, const uint8_t *patches,
                                         const uint8_t *regions, float *scores,

@@ -74,6 +74,17 @@ uint8_t *e_images(int n, int size) {
     return images;
 }
 
+void e_maps(drae__model *model, int region) {
+    size_t pixels = (size_t)model->arch.size * (size_t)model->arch.size;
+    drae__err err;
+    float *maps = NULL;
+    ck_assert_int_eq(drae__model_add_maps(model, region, &maps, &err), DRAE_OK);
+    for (size_t i = 0; i < pixels; i++) {
+        maps[i] = (float)(0.02 * (golden_u("mean", i + (size_t)region) - 0.5));
+        maps[pixels + i] = (float)(0.02 + 0.1 * golden_u("scale", i + (size_t)region));
+    }
+}
+
 e_engine e_compile(int width, int size, int n_regions) {
     drae__model model;
     drae__err err = {{0}};
@@ -85,6 +96,13 @@ e_engine e_compile(int width, int size, int n_regions) {
     for (int r = 0; r < n_regions; r++) {
         model.calibration.threshold[r] = 0.5f + 0.1f * (float)r;
         model.calibration.anchor[r] = 0.1f + 0.1f * (float)r;
+        if (r == 1 || r == 2) {
+            e_maps(&model, r);
+        }
+        if (r == 1) {
+            model.calibration.kind[r] = DRAE__SCORE_Z;
+            model.calibration.anchor[r] = 20.0f;
+        }
     }
     const drae__compile_options options = {
         .device = DRAE_DEVICE_CPU, .precision = "f32", .batch = 60};

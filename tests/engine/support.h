@@ -27,9 +27,12 @@ typedef struct e_engine {
 } e_engine;
 
 /* Compiles a model (uncalibrated where n_regions is 0, else thresholds 0.5, 0.6, ... and anchors
- * 0.1, 0.2, ...). Freed by e_engine_free. */
+ * 0.1, 0.2, ...). Regions 1 and 2 have maps, and z decides in region 1. Freed by e_engine_free. */
 e_engine e_compile(int width, int size, int n_regions);
 void e_engine_free(e_engine *engine);
+
+/* Maps of a region, [2,size,size]: means about 0, scales from 0.02 to 0.12. */
+void e_maps(drae__model *model, int region);
 
 /* Recomputes the checksum at the end. */
 void e_seal(uint8_t *bytes, size_t n_bytes);

@@ -49,10 +49,12 @@ void free(void *p) {
 
 START_TEST(inference_allocates_nothing) {
     enum { SIZE = 32, BATCH = 9 };
-    e_engine file = e_compile(8, SIZE, 0);
+    e_engine file = e_compile(8, SIZE, 3);
     drae_engine *engine = e_open(&file, "auto");
     drae_session *session = e_session(engine, _i, BATCH);
     uint8_t *images = e_images(BATCH, SIZE);
+    static const uint8_t regions[BATCH] = {0, 1, 2, 0, 1, 2, 0, 1, 2};
+    static float z[BATCH * SIZE * SIZE], all[BATCH * DRAE_SCORES];
     static float recon[BATCH * SIZE * SIZE], residual[BATCH * SIZE * SIZE], scores[BATCH];
     static uint8_t heat[BATCH * SIZE * SIZE], fixed[BATCH * SIZE * SIZE];
     static drae_verdict verdicts[BATCH];
@@ -60,9 +62,11 @@ START_TEST(inference_allocates_nothing) {
                       0); /* the counter counts; so does Check, from here on not */
     size_t before = atomic_load(&calls);
     for (size_t n = 0; n <= BATCH; n++) {
-        drae_status status = drae_session_infer(session, n, images, NULL, scores, verdicts);
+        drae_status status = drae_session_infer(session, n, images, regions, scores, verdicts);
         status |= drae_session_set_output(session, DRAE_OUTPUT_RECON, recon, sizeof recon);
         status |= drae_session_set_output(session, DRAE_OUTPUT_RESIDUAL, residual, sizeof residual);
+        status |= drae_session_set_output(session, DRAE_OUTPUT_Z, z, sizeof z);
+        status |= drae_session_set_output(session, DRAE_OUTPUT_SCORES, all, sizeof all);
         status |= drae_session_set_output(session, DRAE_OUTPUT_HEAT, heat, sizeof heat);
         status |= drae_session_set_output(session, DRAE_OUTPUT_HEAT_FIXED, fixed, sizeof fixed);
         if (status != DRAE_OK) {

@@ -106,7 +106,7 @@ START_TEST(what_an_engine_tells) {
     } numbers[] = {
         {DRAE_ENGINE_SIZE, SIZE}, {DRAE_ENGINE_WIDTH, 8},   {DRAE_ENGINE_LATENT, 64},
         {DRAE_ENGINE_BATCH, 60},  {DRAE_ENGINE_REGIONS, 2}, {DRAE_ENGINE_DEVICE, DRAE_DEVICE_CPU},
-        {DRAE_ENGINE_FORMAT, 1},  {DRAE_ENGINE_STEPS, -1},  {DRAE_ENGINE_VERIFIED, 1}};
+        {DRAE_ENGINE_FORMAT, 2},  {DRAE_ENGINE_STEPS, -1},  {DRAE_ENGINE_VERIFIED, 1}};
     int64_t value = 0;
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         ck_assert_int_eq(drae_engine_get_int(engine, numbers[i].id, &value), DRAE_OK);
@@ -126,7 +126,7 @@ START_TEST(what_an_engine_tells) {
     float threshold = 0.0f, anchor = 0.0f;
     ck_assert_int_eq(drae_engine_get_threshold(engine, 1, &threshold), DRAE_OK);
     ck_assert_int_eq(drae_engine_get_anchor(engine, 1, &anchor), DRAE_OK);
-    ck_assert(threshold == 0.5f + 0.1f && anchor == 0.1f + 0.1f);
+    ck_assert(threshold == 0.5f + 0.1f && anchor == 20.0f);
     drae_engine_close(engine);
     e_engine_free(&file);
 }
@@ -206,7 +206,7 @@ START_TEST(outputs_are_checked) {
     float score = -7.0f;
     ck_assert_int_eq(drae_session_set_output(session, (drae_output)0, map, sizeof map),
                      DRAE_ERROR_ARGUMENT);
-    ck_assert_int_eq(drae_session_set_output(session, (drae_output)5, map, sizeof map),
+    ck_assert_int_eq(drae_session_set_output(session, (drae_output)7, map, sizeof map),
                      DRAE_ERROR_ARGUMENT);
     ck_assert_int_eq(
         drae_session_set_output(session, DRAE_OUTPUT_RECON, (char *)map + 1, sizeof map - 1),

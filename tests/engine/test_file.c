@@ -119,11 +119,12 @@ END_TEST
 
 START_TEST(another_version) {
     drae__err err;
-    file.bytes[8] = 2;
+    file.bytes[8] = 1;
     e_seal(file.bytes, file.n_bytes);
     ck_assert_int_eq(decode(file.bytes, file.n_bytes, &err), DRAE_ERROR_FILE);
-    ck_assert_ptr_nonnull(strstr(err.text, "format 2"));
-    file.bytes[8] = 1;
+    ck_assert_ptr_nonnull(strstr(err.text, "format 1"));
+    ck_assert_ptr_nonnull(strstr(err.text, "compile the model again"));
+    file.bytes[8] = 2;
     file.bytes[0] = 'X';
     e_seal(file.bytes, file.n_bytes);
     ck_assert_int_eq(decode(file.bytes, file.n_bytes, &err), DRAE_ERROR_FILE);
@@ -176,6 +177,27 @@ START_TEST(hostile_description) {
 }
 END_TEST
 
+/* Words of a region: threshold, anchor, deciding score, whether there are maps. */
+START_TEST(hostile_regions) {
+    static const struct {
+        const char *what;
+        size_t at;
+        uint8_t value;
+    } cases[] = {{"unknown score", 8, 2},
+                 {"z without maps", 8, 1},
+                 {"maps that are not there", 12, 1},
+                 {"maps 2", 16 + 12, 2},
+                 {"maps that are not wanted", 16 + 12, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint8_t *p = file.bytes + section_at(1) + cases[i].at, kept = *p;
+        *p = cases[i].value;
+        e_seal(file.bytes, file.n_bytes);
+        refused(file.bytes, file.n_bytes, cases[i].what);
+        *p = kept;
+    }
+}
+END_TEST
+
 typedef struct change {
     const char *what;
     int section; /* of the table, 0 is the description */
@@ -184,15 +206,26 @@ typedef struct change {
 } change;
 
 START_TEST(hostile_values) {
-    /* Weights begin with the stem; the description holds slope, eps and bound at 16, 20, 52. */
-    const change changes[] = {
-        {"NaN weight", 2, 4, NAN},         {"infinite weight", 2, 8, INFINITY},
-        {"slope 0", 0, 16, 0.0f},          {"slope 2", 0, 16, 2.0f},
-        {"slope NaN", 0, 16, NAN},         {"eps negative", 0, 20, -1.0f},
-        {"bound 0", 0, 52, 0.0f},          {"bound NaN", 0, 52, NAN},
-        {"bound 2", 0, 52, 2.0f},          {"threshold infinite", 1, 0, INFINITY},
-        {"anchor 0", 1, 4, 0.0f},          {"anchor negative", 1, 4, -0.1f},
-        {"self-test score NaN", 3, 4, NAN}};
+    /* Weights begin with the stem; the description holds slope, eps and bounds at 16, 20, 52, 56;
+     * the self-test four values of phi, then of z, of regions 0, 1, 0, 1. */
+    const change changes[] = {{"NaN weight", 2, 4, NAN},
+                              {"infinite weight", 2, 8, INFINITY},
+                              {"slope 0", 0, 16, 0.0f},
+                              {"slope 2", 0, 16, 2.0f},
+                              {"slope NaN", 0, 16, NAN},
+                              {"eps negative", 0, 20, -1.0f},
+                              {"bound 0", 0, 52, 0.0f},
+                              {"bound NaN", 0, 52, NAN},
+                              {"bound 2", 0, 52, 2.0f},
+                              {"threshold infinite", 1, 0, INFINITY},
+                              {"anchor 0", 1, 4, 0.0f},
+                              {"anchor negative", 1, 4, -0.1f},
+                              {"self-test score NaN", 3, 4, NAN},
+                              {"z without maps", 3, 16, 1.0f},
+                              {"bound of z 0", 0, 56, 0.0f},
+                              {"mean NaN", 5, 8, NAN},
+                              {"scale 0", 5, SIZE * SIZE * 4, 0.0f},
+                              {"scale NaN", 5, SIZE * SIZE * 4 + 4, NAN}};
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         uint8_t *p = file.bytes + section_at(changes[i].section) + changes[i].at;
         uint8_t kept[4];
@@ -210,7 +243,7 @@ START_TEST(hostile_values) {
     e_seal(file.bytes, file.n_bytes);
     refused(file.bytes, file.n_bytes, "NaN with a payload");
     memcpy(threshold, kept_threshold, 4);
-    for (int s = 0; s < 5; s++) {
+    for (int s = 0; s < 6; s++) {
         size_t end = section_at(s) + section_bytes(s);
         if (end % 256 != 0) {
             file.bytes[end] = 1;
@@ -268,6 +301,21 @@ START_TEST(parity) {
     ck_assert_int_eq(open_memory(&engine, error), DRAE_ERROR_PARITY);
     ck_assert_ptr_null(engine);
     ck_assert_ptr_nonnull(strstr(error, "self-test patch 0"));
+    /* z of patch 1, behind the four values of phi, has a bound of its own. */
+    memcpy(p, &score, sizeof score);
+    float z;
+    memcpy(&z, p + 20, sizeof z);
+    ck_assert(z > 1.0f);
+    for (int i = 0; i < 2; i++) {
+        moved = z + (i == 0 ? 0.3f : 3.0f) * DRAE__Z_BOUND_F32 * (1.0f + z);
+        memcpy(p + 20, &moved, sizeof moved);
+        e_seal(file.bytes, file.n_bytes);
+        ck_assert_int_eq(open_memory(&engine, error), i == 0 ? DRAE_OK : DRAE_ERROR_PARITY);
+        drae_engine_close(engine);
+        engine = NULL;
+    }
+    ck_assert_ptr_nonnull(strstr(error, "self-test patch 1: z"));
+    memcpy(p + 20, &z, sizeof z);
     /* The score is back, but a weight of the last layer is another. */
     memcpy(p, &score, sizeof score);
     drae__model model;
@@ -385,6 +433,7 @@ Suite *suite_file(void) {
     tcase_add_test(tc, another_version);
     tcase_add_test(tc, hostile_header);
     tcase_add_test(tc, hostile_description);
+    tcase_add_test(tc, hostile_regions);
     tcase_add_test(tc, hostile_values);
     tcase_add_test(tc, negative_variance_and_gaps);
     tcase_add_test(tc, parity);

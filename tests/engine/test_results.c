@@ -14,6 +14,7 @@
 typedef struct results {
     float scores[N];
     float recon[N * PIXELS], residual[N * PIXELS];
+    float z[N * PIXELS], all[N * DRAE_SCORES];
     uint8_t heat[N * PIXELS], fixed[N * PIXELS];
 } results;
 
@@ -23,6 +24,9 @@ static void bind(drae_session *session, results *r) {
     ck_assert_int_eq(
         drae_session_set_output(session, DRAE_OUTPUT_RESIDUAL, r->residual, sizeof r->residual),
         DRAE_OK);
+    ck_assert_int_eq(drae_session_set_output(session, DRAE_OUTPUT_Z, r->z, sizeof r->z), DRAE_OK);
+    ck_assert_int_eq(drae_session_set_output(session, DRAE_OUTPUT_SCORES, r->all, sizeof r->all),
+                     DRAE_OK);
     ck_assert_int_eq(drae_session_set_output(session, DRAE_OUTPUT_HEAT, r->heat, sizeof r->heat),
                      DRAE_OK);
     ck_assert_int_eq(
@@ -39,22 +43,27 @@ static void run(const drae_engine *engine, int threads, size_t n, const uint8_t 
     drae_session_destroy(session);
 }
 
+static const uint8_t region_of[N] = {0, 1, 2, 1, 0, 2, 1};
+
 START_TEST(threads_and_place_do_not_matter) {
-    e_engine file = e_compile(8, SIZE, 0);
+    e_engine file = e_compile(8, SIZE, 3);
     uint8_t *images = e_images(N, SIZE);
     results *one = malloc(sizeof *one), *other = malloc(sizeof *other);
     for (size_t k = 0; e_kernels(k) != NULL; k++) {
         drae_engine *engine = e_open(&file, e_kernels(k));
-        run(engine, 1, N, images, NULL, one);
+        run(engine, 1, N, images, region_of, one);
         for (int threads = 2; threads <= 5; threads++) {
-            run(engine, threads, N, images, NULL, other);
+            run(engine, threads, N, images, region_of, other);
             ck_assert_msg(memcmp(one, other, sizeof *one) == 0, "%s: %d threads differ from 1",
                           e_kernels(k), threads);
         }
         for (size_t p = 0; p < N; p++) {
-            run(engine, 2, 1, images + p * PIXELS, NULL, other);
+            run(engine, 2, 1, images + p * PIXELS, &region_of[p], other);
             ck_assert_msg(
                 one->scores[p] == other->scores[0] &&
+                    memcmp(one->all + DRAE_SCORES * p, other->all,
+                           sizeof *one->all * DRAE_SCORES) == 0 &&
+                    memcmp(one->z + p * PIXELS, other->z, PIXELS * sizeof(float)) == 0 &&
                     memcmp(one->recon + p * PIXELS, other->recon, PIXELS * sizeof(float)) == 0,
                 "%s: patch %zu alone differs", e_kernels(k), p);
         }
@@ -66,8 +75,6 @@ START_TEST(threads_and_place_do_not_matter) {
     e_engine_free(&file);
 }
 END_TEST
-
-static const uint8_t region_of[N] = {0, 1, 2, 1, 0, 2, 1};
 
 /* Every map against its formula, from the reconstruction that the same call gave. */
 START_TEST(maps_follow_their_formulas) {
@@ -90,7 +97,10 @@ START_TEST(maps_follow_their_formulas) {
             bool least = false, greatest = false;
             for (size_t i = p * PIXELS; i < (p + 1) * PIXELS; i++) {
                 double h = 255.0 * (double)(r->residual[i] - lo) / (double)(hi - lo);
-                double f = 255.0 * fmin((double)r->residual[i] / (double)anchor, 1.0);
+                double shown = region_of[p] == 1 ? (double)r->z[i] : (double)r->residual[i];
+                double f = 255.0 * fmin(shown / (double)anchor, 1.0);
+                /* Regions 1 and 2 have maps; elsewhere z is not known. */
+                ck_assert(region_of[p] == 0 ? r->z[i] == 0.0f : r->z[i] >= 0.0f);
                 ck_assert_msg(fabs(h - r->heat[i]) <= 0.501, "heat %zu is %d, not %g", i,
                               r->heat[i], h);
                 ck_assert_msg(fabs(f - r->fixed[i]) <= 0.501, "fixed %zu is %d, not %g", i,
@@ -103,6 +113,63 @@ START_TEST(maps_follow_their_formulas) {
         drae_engine_close(engine);
     }
     free(r);
+    free(images);
+    e_engine_free(&file);
+}
+END_TEST
+
+static int descending(const void *a, const void *b) {
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x < y) - (x > y);
+}
+
+/* z, pixel by pixel and as a score, from the reconstruction that the same call gave. */
+START_TEST(z_follows_its_formula) {
+    e_engine file = e_compile(8, SIZE, 3);
+    uint8_t *images = e_images(N, SIZE);
+    results *r = malloc(sizeof *r);
+    double *x = calloc(4 * PIXELS, sizeof *x), *y = x + PIXELS, *mean = y + PIXELS;
+    double *scale = mean + PIXELS, *z = calloc(PIXELS, sizeof *z);
+    for (size_t k = 0; e_kernels(k) != NULL; k++) {
+        drae_engine *engine = e_open(&file, e_kernels(k));
+        run(engine, 2, N, images, region_of, r);
+        for (size_t p = 0; p < N; p++) {
+            drae_score kind = (drae_score)9;
+            ck_assert_int_eq(drae_engine_get_score(engine, region_of[p], &kind), DRAE_OK);
+            ck_assert_int_eq((int)kind, region_of[p] == 1 ? DRAE_SCORE_Z : DRAE_SCORE_PHI);
+            ck_assert(r->scores[p] == r->all[DRAE_SCORES * p + (size_t)kind]);
+            if (region_of[p] == 0) {
+                ck_assert(isnan(r->all[DRAE_SCORES * p + DRAE_SCORE_Z]));
+                continue;
+            }
+            drae__model model;
+            e_model(8, 64, SIZE, 0.2f, &model);
+            e_maps(&model, region_of[p]);
+            for (size_t i = 0; i < PIXELS; i++) {
+                x[i] = (double)((float)images[p * PIXELS + i] / 255.0f);
+                y[i] = (double)r->recon[p * PIXELS + i];
+                mean[i] = (double)model.maps[region_of[p]][i];
+                scale[i] = (double)model.maps[region_of[p]][PIXELS + i];
+            }
+            drae__model_free(&model);
+            drae__ref_infer_z(SIZE, x, y, mean, scale, z);
+            for (size_t i = 0; i < PIXELS; i++) {
+                ck_assert_msg(fabs(z[i] - (double)r->z[p * PIXELS + i]) <= 1e-6 / scale[i],
+                              "%s: patch %zu pixel %zu: z %g, expected %g", e_kernels(k), p, i,
+                              (double)r->z[p * PIXELS + i], z[i]);
+            }
+            qsort(r->z + p * PIXELS, PIXELS, sizeof(float), descending);
+            double sum = 0.0;
+            for (size_t i = 0; i < DRAE__Z_TOP; i++) {
+                sum += (double)r->z[p * PIXELS + i];
+            }
+            ck_assert(r->all[DRAE_SCORES * p + DRAE_SCORE_Z] == (float)(sum / DRAE__Z_TOP));
+        }
+        drae_engine_close(engine);
+    }
+    free(r);
+    free(x);
+    free(z);
     free(images);
     e_engine_free(&file);
 }
@@ -329,6 +396,7 @@ Suite *suite_results(void) {
     TCase *tc = tcase_create("results");
     tcase_add_test(tc, threads_and_place_do_not_matter);
     tcase_add_test(tc, maps_follow_their_formulas);
+    tcase_add_test(tc, z_follows_its_formula);
     tcase_add_test(tc, outputs_are_independent);
     tcase_add_test(tc, verdicts_around_thresholds);
     tcase_add_loop_test(tc, not_a_number_rejects, 0, 2);
