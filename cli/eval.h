@@ -32,6 +32,7 @@ typedef struct drae__eval_options {
     uint64_t seed;
     long rounds;
     long threads;
+    bool no_pixels; /* count no pixels, measure no masks */
     bool quiet;
 } drae__eval_options;
 
@@ -73,6 +74,8 @@ drae_status drae__eval_score(drae__eval *e, drae__err *err);
 
 /* eval_figures.c: figures, tallies and pictures into e->report. */
 drae_status drae__eval_measure(drae__eval *e, drae__err *err);
+/* The verdicts alone, into e->verdicts; part of the above. */
+drae_status drae__eval_verdicts(drae__eval *e, drae__err *err);
 
 /* The fixed-scale heat [size,size] of one patch, by inference. */
 drae_status drae__eval_heat(drae__eval *e, size_t index, uint8_t *patch, uint8_t *heat,

@@ -55,6 +55,10 @@ static drae_status evaluate(drae__eval *e, const uint8_t *reasons, drae__evaluat
     return drae__evaluate(&input, evaluation, err);
 }
 
+drae_status drae__eval_verdicts(drae__eval *e, drae__err *err) {
+    return evaluate(e, e->reasons, &e->verdicts, err);
+}
+
 static drae_status evaluate_template(drae__eval *e, drae__err *err) {
     const drae__report_score *score = &e->scores[e->report.n_scores - 1];
     uint8_t *reasons = calloc(e->n, 1);
@@ -231,7 +235,7 @@ drae_status drae__eval_measure(drae__eval *e, drae__err *err) {
     for (size_t s = 0; s < r->n_scores; s++) {
         DRAE__TRY(measure_score(e, s, items, err));
     }
-    DRAE__TRY(evaluate(e, e->reasons, &e->verdicts, err));
+    DRAE__TRY(drae__eval_verdicts(e, err));
     r->verdicts = &e->verdicts;
     if (e->golden != NULL) {
         DRAE__TRY(evaluate_template(e, err));

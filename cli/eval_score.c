@@ -190,7 +190,8 @@ static drae_status open_data(drae__eval *e, drae__err *err) {
     DRAE__TRY(drae__dataset_open(o->data.items, o->data.n, e->size, &e->data, err));
     e->n = drae__dataset_count(e->data);
     e->records = drae__dataset_records(e->data);
-    e->masks = drae__dataset_has(e->data, "mask") && drae__dataset_has(e->data, "label");
+    e->masks =
+        !o->no_pixels && drae__dataset_has(e->data, "mask") && drae__dataset_has(e->data, "label");
     DRAE__TRY(tell_data(e, "data", e->data, &o->data, hex, err));
     (void)drae_engine_get_text(e->engine, DRAE_ENGINE_DATA_HASH, &training);
     if (strcmp(training, hex) == 0) {

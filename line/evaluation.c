@@ -214,10 +214,11 @@ static drae_status decide(const drae__evaluation_input *in, drae_strip *strip, s
                                           drae_strip_error_text(strip));
 }
 
-static bool is_defective(const drae__evaluation_input *in, size_t first, size_t last, int vial) {
-    const drae__hierarchy *h = in->hierarchy;
-    for (size_t k = first; k < last; k++) {
-        const drae__record *r = &in->records[h->order[k]];
+bool drae__strips_defective(const drae__record *records, const drae__hierarchy *hierarchy,
+                            size_t first, size_t last, int vial) {
+    const drae__hierarchy *h = hierarchy;
+    for (size_t k = h->strips[first]; k < h->strips[last]; k++) {
+        const drae__record *r = &records[h->order[k]];
         if (r->label == 1 && (vial < 0 || drae__level(&h->vials, r->vial) == vial)) {
             return true;
         }
@@ -246,7 +247,7 @@ static drae_status make_strip(const drae__evaluation_input *in, drae_strip **str
 
 static drae_status evaluate_strips(const drae__evaluation_input *in, counts *vials, counts *strips,
                                    drae__level_figures *of_vials, drae__level_figures *of_strips,
-                                   uint8_t *reasons, drae__err *err) {
+                                   drae__evaluation *found, drae__err *err) {
     const drae__hierarchy *h = in->hierarchy;
     drae_strip *strip = NULL;
     drae_status status = DRAE_OK;
@@ -260,13 +261,14 @@ static drae_status evaluate_strips(const drae__evaluation_input *in, counts *via
         DRAE__TRY(decide(in, strip, s, err));
         for (int v = 0; v < h->vials.n; v++) {
             DRAE__TRY(drae_strip_vial_verdict(strip, v, &verdict, &reason));
-            count(vials, of_vials, cluster, is_defective(in, h->strips[s], h->strips[s + 1], v),
+            count(vials, of_vials, cluster, drae__strips_defective(in->records, h, s, s + 1, v),
                   (uint8_t)reason);
+            found->vial_reasons[s * (size_t)h->vials.n + (size_t)v] = (uint8_t)reason;
         }
         DRAE__TRY(drae_strip_verdict(strip, &verdict, &reason));
-        count(strips, of_strips, cluster, is_defective(in, h->strips[s], h->strips[s + 1], -1),
+        count(strips, of_strips, cluster, drae__strips_defective(in->records, h, s, s + 1, -1),
               (uint8_t)reason);
-        reasons[s] = (uint8_t)reason;
+        found->strip_reasons[s] = (uint8_t)reason;
     }
     counts_end(vials, of_vials, in);
     counts_end(strips, of_strips, in);
@@ -288,10 +290,10 @@ static void evaluate_products(const drae__evaluation_input *in, counts *c,
             n_good += strip_reasons[s] == DRAE_REASON_NONE ? 1 : 0;
             open = open || strip_reasons[s] == DRAE_REASON_UNCALIBRATED;
         }
-        size_t first = h->strips[h->products[p]];
-        size_t last = h->strips[h->products[p + 1]];
+        size_t first = h->products[p];
         uint8_t reason = n_good >= needed ? DRAE_REASON_NONE : DRAE_REASON_VOTE;
-        count(c, f, in->cluster[h->order[first]], is_defective(in, first, last, -1),
+        count(c, f, in->cluster[h->order[h->strips[first]]],
+              drae__strips_defective(in->records, h, first, h->products[p + 1], -1),
               open ? DRAE_REASON_UNCALIBRATED : reason);
     }
     counts_end(c, f, in);
@@ -311,7 +313,9 @@ drae_status drae__evaluate(const drae__evaluation_input *in, drae__evaluation *e
     fresh.levels = calloc(DRAE__REGIONS_MAX + 4, sizeof *fresh.levels);
     fresh.votes = calloc(votes + 1, sizeof *fresh.votes);
     fresh.strip_reasons = calloc(h->n_strips + 1, 1);
-    if (fresh.levels == NULL || fresh.votes == NULL || fresh.strip_reasons == NULL) {
+    fresh.vial_reasons = calloc(h->n_strips + 1, (size_t)h->vials.n + 1);
+    if (fresh.levels == NULL || fresh.votes == NULL || fresh.strip_reasons == NULL ||
+        fresh.vial_reasons == NULL) {
         status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the figures of %zu strips",
                             h->n_strips);
         goto done;
@@ -328,7 +332,7 @@ drae_status drae__evaluate(const drae__evaluation_input *in, drae__evaluation *e
     if (h->n_strips > 0) {
         drae__level_figures *at = &fresh.levels[fresh.n_levels];
         fresh.n_levels += 2;
-        DRAE__TRY(evaluate_strips(in, &vials, &c, at, at + 1, fresh.strip_reasons, err));
+        DRAE__TRY(evaluate_strips(in, &vials, &c, at, at + 1, &fresh, err));
     }
     if (votes > 0) {
         evaluate_products(in, &c, fresh.strip_reasons, in->vote_needed,
@@ -352,5 +356,6 @@ void drae__evaluation_free(drae__evaluation *evaluation) {
     free(evaluation->levels);
     free(evaluation->votes);
     free(evaluation->strip_reasons);
+    free(evaluation->vial_reasons);
     *evaluation = (drae__evaluation){0};
 }

@@ -79,6 +79,7 @@ typedef struct drae__evaluation {
     size_t n_votes;              /* 0 where no product has several runs */
     drae__vote_figures *votes;
     uint8_t *strip_reasons; /* [hierarchy.n_strips] drae_reason of each strip */
+    uint8_t *vial_reasons;  /* [hierarchy.n_strips, hierarchy.vials.n] */
 } drae__evaluation;
 
 typedef struct drae__evaluation_input {
@@ -98,5 +99,10 @@ typedef struct drae__evaluation_input {
 drae_status drae__evaluate(const drae__evaluation_input *input, drae__evaluation *evaluation,
                            drae__err *err);
 void drae__evaluation_free(drae__evaluation *evaluation);
+
+/* Whether a patch of strips [first, last) is labelled defective; vial < 0: of any vial, else of the
+ * vial with that dense number. */
+bool drae__strips_defective(const drae__record *records, const drae__hierarchy *hierarchy,
+                            size_t first, size_t last, int vial);
 
 #endif

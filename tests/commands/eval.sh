@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# drae eval and knapp: the reports agree with scores.csv, files are whole or not there, bad input,
+# full disks and signals end as they should. A network of two steps: its figures mean nothing.
+# shellcheck source=tests/commands/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+ok "$DRAE" synth -q -o good.h5 --strips 3 --runs 1 --frames 2 --defect-rate 0 --seed 3
+ok "$DRAE" synth -q -o other.h5 --strips 4 --runs 1 --frames 1 --defect-rate 0 --seed 4
+ok "$DRAE" synth -q -o kit.h5 --strips 3 --runs 2 --frames 1 --defect-rate 0.7 --seed 5
+ok "$DRAE" synth -q -o single.h5 --strips 2 --runs 1 --frames 1 --defect-rate 0.7 --seed 6
+ok "$DRAE" train --quiet --data good.h5 --out run --width 8 --latent 8 --batch 4 --max-steps 1 \
+    --w-adv 0 --w-enc 0
+ok "$DRAE" calibrate -q --model run/model.h5 --data other.h5 -o cal.h5 --false-reject 0.1
+ok "$DRAE" compile --model cal.h5 -o line.drae
+ok "$DRAE" compile --model run/model.h5 -o raw.drae
+
+# ---- a whole evaluation ------------------------------------------------------------------------
+ok "$DRAE" eval --engine line.drae --data kit.h5 --good other.h5 --out report --rounds 200
+check "the table names the errors" grep -q 'missed defects' stdout.txt
+for file in report.html report.json scores.csv; do
+    check "$file is there" test -s "report/$file"
+done
+check "no temporary file is left" test -z "$(find report -name '*.tmp')"
+check "one line a patch and a head" test "$(wc -l <report/scores.csv)" -eq 121
+
+# Column numbers by name, and the counts of report.json recomputed from scores.csv.
+column() {
+    head -n 1 report/scores.csv | tr -d '\r' | tr ',' '\n' | grep -nx "$1" | cut -d: -f1
+}
+region=$(column region) label=$(column label) reject=$(column reject) phi=$(column phi)
+check "every score is there" test -n "$phi"
+check "the template is there" test -n "$(column template)"
+count() {
+    awk -F, -v r="$1" -v g="$region" -v l="$label" -v x="$reject" -v want="$2" \
+        'NR > 1 && $g == r && $l $x == want { n++ } END { print n + 0 }' report/scores.csv
+}
+for r in 0 1 2 3; do
+    good=$(($(count $r 00) + $(count $r 01))) bad=$(($(count $r 10) + $(count $r 11)))
+    want="\"level\":\"patch\",\"region\":$r,\"name\":\"R$r [a-z ]*\",\"n_good\":$good,\"n_bad\":$bad,\"missed\":$(count $r 10),\"false_rejects\":$(count $r 01),"
+    check "region $r: report.json agrees with scores.csv" grep -q "$want" report/report.json
+done
+for level in patch vial strip product; do
+    check "level $level" grep -q "\"level\":\"$level\"" report/report.json
+done
+for key in accuracy tpr tnr balanced auroc aupr f1max aupro image pixel template provenance; do
+    check "report.json has $key" grep -q "\"$key\":" report/report.json
+done
+check "html without network or script" \
+    test "$(grep -cE 'https?://|<script|<link|@import|url\(' report/report.html)" -eq 0
+check "html has plots and pictures" grep -q 'data:image/png;base64' report/report.html
+check "no path of this machine" test "$(grep -c "$scratch" report/report.html report/report.json | grep -vc ':0$')" -eq 0
+
+# ---- the same again ----------------------------------------------------------------------------
+ok "$DRAE" eval -q --engine line.drae --data kit.h5 --good other.h5 --out again --rounds 200 --threads 1
+check "--quiet is quiet" test ! -s stdout.txt
+for file in report.html report.json scores.csv; do
+    check "$file does not depend on threads" cmp "report/$file" "again/$file"
+done
+ok "$DRAE" eval -q --model cal.h5 --data kit.h5 --out model --rounds 200
+check "a model scores as its engine" \
+    cmp <(cut -d, -f1,"$phi" report/scores.csv) <(cut -d, -f1,"$phi" model/scores.csv)
+ok "$DRAE" eval -q --engine raw.drae --data single.h5 --out raw --rounds 200
+check "without thresholds nothing counts" grep -q '"n_good":0,"n_bad":0' raw/report.json
+
+# ---- what is refused ---------------------------------------------------------------------------
+expect 2 'either --engine or --model' "$DRAE" eval --data kit.h5 --out no
+expect 2 'either --engine or --model' "$DRAE" eval --engine line.drae --model cal.h5 --data kit.h5 --out no
+expect 2 '--data is missing' "$DRAE" eval --engine line.drae --out no
+expect 2 '--out is missing' "$DRAE" eval --engine line.drae --data kit.h5
+expect 2 'majority' "$DRAE" eval -q --engine line.drae --data kit.h5 --out no --vote 1/2
+expect 3 'absent.h5' "$DRAE" eval -q --engine line.drae --data absent.h5 --out no
+expect 3 'absent.drae' "$DRAE" eval -q --engine absent.drae --data kit.h5 --out no
+expect 3 'trained on this data' "$DRAE" eval -q --engine line.drae --data good.h5 --out no
+expect 3 'is the data that is evaluated' "$DRAE" eval -q --engine line.drae --data kit.h5 --good kit.h5 --out no
+check "what is refused writes nothing" test ! -e no
+expect 1 'cannot write|cannot create' small_files 8 "$DRAE" eval -q --engine line.drae --data single.h5 --out full --rounds 200
+check "a full disk leaves no part of a file" test -z "$(find full -type f ! -name .lock -size -8k 2>/dev/null; find full -name '*.tmp')"
+
+# ---- a signal ----------------------------------------------------------------------------------
+"$DRAE" eval -q --engine line.drae --data kit.h5 --out stopped --threads 1 >/dev/null 2>stop.txt &
+runner=$!
+for _ in $(seq 100); do
+    [ -e stopped/.lock ] && break
+    sleep 0.05
+done
+kill -INT "$runner"
+wait "$runner"
+check "Ctrl-C ends with 5" test $? -eq 5
+check "and says that nothing was written" grep -q 'interrupted after .* nothing was written' stop.txt
+check "and nothing was" test -z "$(find stopped -type f ! -name .lock)"
+
+# ---- knapp -------------------------------------------------------------------------------------
+ok "$DRAE" knapp --engine line.drae --data kit.h5 --out knapp
+check "a line a vial" test "$(wc -l <knapp/units.csv)" -eq 16
+check "rejection probabilities" grep -q '"detection":{"value":' knapp/knapp.json
+product=$(sed -n 2p knapp/units.csv | cut -d, -f2)
+printf 'rejects,product,vial,inspections\n9,%s,0,10\n8,%s,0,10\n0,%s,1,10\n' "$product" "$product" "$product" >people.csv
+ok "$DRAE" knapp -q --engine line.drae --data kit.h5 --out knapp --manual people.csv
+check "two inspectors of one unit add up" grep -q "^[-0-9]*,$product,0,.*,20,17,0.85,reject" knapp/units.csv
+check "efficiency beside people" grep -q '"efficiency":{"value":' knapp/knapp.json
+expect 3 'one run' "$DRAE" knapp -q --engine line.drae --data single.h5 --out no
+expect 3 'no threshold' "$DRAE" knapp -q --engine raw.drae --data kit.h5 --out no
+printf 'product,inspections\n1,2\n' >bad.csv
+expect 3 'no column rejects' "$DRAE" knapp -q --engine line.drae --data kit.h5 --out knapp --manual bad.csv
+printf 'product,vial,inspections,rejects\n%s,0,10,11\n' "$product" >bad.csv
+expect 3 'line 2: 11 rejects of 10' "$DRAE" knapp -q --engine line.drae --data kit.h5 --out knapp --manual bad.csv
+printf 'product,vial,inspections,rejects\n99999999,0,10,1\n' >bad.csv
+expect 3 'kit has 0 units of product 99999999' "$DRAE" knapp -q --engine line.drae --data kit.h5 --out knapp --manual bad.csv
+finish
