@@ -57,7 +57,9 @@
     X(schedule, period_factor, NUM, 2, 1, 1000, FIXED, NULL, "growth of the period (T_mult)")      \
     X(schedule, amplitude_factor, NUM, 0.333333333333333315, 0, 1, FIXED, NULL,                    \
       "of the learning rate's top at each restart")                                                \
-    X(schedule, floor, NUM, 0, 0, 1, FIXED, NULL, "learning rate at the foot of a period")
+    X(schedule, floor, NUM, 0, 0, 1, FIXED, NULL, "learning rate at the foot of a period")         \
+    X(schedule, warmup, INT, 0, 0, INT64_MAX, FIXED, NULL,                                         \
+      "samples over which the rate rises from nothing at the very start, 0: none")
 
 #define DRAE__TRAIN_LOSS(X)                                                                        \
     X(loss, adv, NUM, 1, 0, 1e6, FIXED, NULL, "weight of L_adv; 0: no discriminator at all")       \

@@ -12,7 +12,8 @@ drae__schedule drae__schedule_create(const drae__train_config *config, size_t n_
                                       : config->schedule.period_epochs * (double)n_train,
                         .period_factor = config->schedule.period_factor,
                         .amplitude_factor = config->schedule.amplitude_factor,
-                        .floor = config->schedule.floor};
+                        .floor = config->schedule.floor,
+                        .warmup = (double)config->schedule.warmup};
     return s;
 }
 
@@ -32,5 +33,7 @@ double drae__schedule_rate(const drae__schedule *s, int64_t samples, int *restar
     }
     double foot = fmin(s->floor, s->lr);
     top = fmax(top, foot);
-    return foot + (top - foot) * 0.5 * (1.0 + cos(PI * t / period));
+    double rate = foot + (top - foot) * 0.5 * (1.0 + cos(PI * t / period));
+    double risen = (double)samples + 1.0;
+    return risen < s->warmup ? rate * (risen / s->warmup) : rate;
 }

@@ -3,7 +3,10 @@
  * Cosine decay with warm restarts (Loshchilov, Hutter 2017; paper.md "Optimisation"), counted in
  * samples: within period k, which is T0 T_mult^k long and tops at lr amplitude^k,
  *     rate = floor + (top - floor) (1 + cos(pi t / T)) / 2,   t = samples since its start
- * A pure function of the samples seen, so that a resumed run needs no state for it.
+ * times min(1, (samples + 1) / warmup) at the very start, where a warm-up is asked for: at a high
+ * rate the first steps throw the logits of some pixels so far out that the sigmoid's gradient dies
+ * there, and those pixels stay white. A pure function of the samples seen, so that a resumed run
+ * needs no state for it.
  */
 #ifndef DRAE_TRAIN_SCHEDULE_H
 #define DRAE_TRAIN_SCHEDULE_H
@@ -15,7 +18,8 @@ typedef struct drae__schedule {
     double period;           /* samples, > 0 */
     double period_factor;    /* T_mult >= 1 */
     double amplitude_factor; /* of the top at each restart */
-    double floor;            /* never below; never above the top */
+    double floor;            /* never below, but for the warm-up; never above the top */
+    double warmup;           /* samples, 0: none */
 } drae__schedule;
 
 /* Of the configuration; n_train patches are an epoch, of which the default

@@ -52,6 +52,13 @@ START_TEST(test_schedule) {
     }
     ck_assert(fabs(drae__schedule_rate(&s, 100, NULL) - 1e-4) <= 1e-15);
     ck_assert(fabs(drae__schedule_rate(&s, 900, NULL) - 2e-5) <= 1e-15); /* top below the floor */
+    drae__schedule warm = s;
+    warm.warmup = 50;
+    ck_assert(drae__schedule_rate(&warm, 0, NULL) == drae__schedule_rate(&s, 0, NULL) * 0.02);
+    ck_assert(drae__schedule_rate(&warm, 24, NULL) == drae__schedule_rate(&s, 24, NULL) * 0.5);
+    for (int64_t n = 49; n < 300; n++) { /* once, not after every restart */
+        ck_assert(drae__schedule_rate(&warm, n, NULL) == drae__schedule_rate(&s, n, NULL));
+    }
 }
 END_TEST
 
