@@ -99,13 +99,19 @@ typedef struct drae__cuda_block {
     const float *stem_scale, *stem_shift; /* [c_in] */
 } drae__cuda_block;
 
-/* resblock.cu: c_in and c each 16 or 32, w up to 256; everything else is ERROR_UNSUPPORTED by name.
- * rows: output rows of a band (0: chosen for sm_count multiprocessors). */
-drae_status drae__cuda_block_stream(const drae__cuda_block *op, int sm_count,
+/* What a launcher must know of the device. */
+typedef struct drae__cuda_device {
+    int sm_count;
+    size_t shared_max; /* bytes of dynamic shared memory that a block may have */
+} drae__cuda_device;
+
+/* resblock.cu: c_in and c each 16 or 32; whole rows in shared memory. Everything else is refused by
+ * name, ERROR_UNSUPPORTED. */
+drae_status drae__cuda_block_stream(const drae__cuda_block *op, const drae__cuda_device *device,
                                     drae__cuda_stream stream, drae__err *err);
-/* Whether it takes the shape; reason, where not NULL, is set where not. shared_max: bytes of shared
- * memory that a block of the device may have. */
-bool drae__cuda_block_takes(const drae__cuda_block *op, size_t shared_max, const char **reason);
+/* Whether it takes the shape on that device; says why not in err. */
+drae_status drae__cuda_block_check(const drae__cuda_block *op, const drae__cuda_device *device,
+                                   drae__err *err);
 
 /* Layout "a16", version 1: fragments of mma's A operand, 32 lanes x 16 bytes each, rows permuted so
  * that a lane of the transposed result holds 4 neighbouring channels (resblock.cu). proj_wei NULL:

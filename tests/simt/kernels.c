@@ -7,6 +7,7 @@
 int main(void) {
     SRunner *runner = srunner_create(suite_conv());
     srunner_add_suite(runner, suite_dense());
+    srunner_add_suite(runner, suite_block());
     srunner_add_suite(runner, suite_image());
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner), ran = srunner_ntests_run(runner);

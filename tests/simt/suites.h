@@ -5,6 +5,7 @@
 #include <check.h>
 
 Suite *suite_conv(void);
+Suite *suite_block(void);
 Suite *suite_dense(void);
 Suite *suite_image(void);
 
