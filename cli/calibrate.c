@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * drae calibrate: thresholds and heatmap anchors per region from good products alone. The scores
- * are those of the engine that inspects (compiled in memory, on the CPU), so nothing is scored
- * twice in two ways.
+ * drae calibrate: the deciding score, its threshold, the maps of the normalised residual and the
+ * heatmap anchor of each region from good products alone. The scores are those of the engine that
+ * inspects (compiled in memory, on the CPU), so nothing is scored twice in two ways. Patches that
+ * make maps and patches that set thresholds come from different products (line/choose.h).
  */
-#include "cli/batch_reader.h"
+#include "cli/calibrate_scores.h"
 #include "cli/cli.h"
 
-#include "drae/engine.h"
-#include "engine/compile.h"
 #include "io/progress.h"
 #include "io/weights.h"
+#include "line/choose.h"
+#include "line/normalise.h"
 #include "line/statistics.h"
 
 #include <math.h>
@@ -18,8 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Patches of one inference: keeps two cores busy without holding much. */
-#define CALIBRATE_BATCH 16
+/* Synthetic defects that tell the scores apart, at most so many a region. */
+#define DEFECTS_MAX 400
 
 #define ALL_NETS                                                                                   \
     (1u << DRAE__NET_GENERATOR | 1u << DRAE__NET_ENCODER2 | 1u << DRAE__NET_DISCRIMINATOR)
@@ -28,101 +29,75 @@ typedef struct options {
     const char *model;
     drae__text_list data;
     const char *out;
+    const char *score;
     double rate;
     long threads;
     bool for_release;
     bool quiet;
 } options;
 
+/* What is known of a region; n is 0 where the data has none of it. */
+typedef struct region {
+    size_t n;      /* good patches */
+    size_t n_fits; /* of them that make the maps; 0: z is not tried */
+    size_t n_defects;
+    drae__histogram *histogram;
+    drae__candidate phi, z; /* on the patches that make no maps */
+    size_t n_above;         /* good patches above the threshold that was set */
+} region;
+
 typedef struct run {
     const options *o;
     drae__model model;
-    uint8_t *engine_bytes;
-    drae_engine *engine;
-    drae_session *session;
+    drae__scorer scorer;
     drae__source *source;
-    drae__batch_reader *reader;
     const drae__record *records;
-    size_t *good; /* [n] the patches that calibrate */
+    size_t *good; /* [n] the patches that calibrate: those that make maps first */
     size_t n;
+    size_t n_fits;
     size_t n_defective; /* left out */
     size_t n_rank;      /* left out */
-    size_t per_region[DRAE__REGIONS_MAX];
+    region regions[DRAE__REGIONS_MAX];
     int n_regions;
-    float *scores; /* [n] */
-    uint8_t regions[CALIBRATE_BATCH];
-    float *residual; /* [CALIBRATE_BATCH,size,size] */
-    drae__histogram *histograms[DRAE__REGIONS_MAX];
-    size_t n_above[DRAE__REGIONS_MAX];
+    double *mean[DRAE__REGIONS_MAX], *m2[DRAE__REGIONS_MAX];
+    size_t n_added[DRAE__REGIONS_MAX];
+    float *phi, *z;  /* [n] in the order of good; z NAN where it is not known */
+    size_t *spoiled; /* [n_defects] the patches that get a defect */
+    size_t n_defects;
+    float *phi_spoiled, *z_spoiled; /* [n_defects] */
 } run;
 
 static void release(run *r) {
-    drae__batch_reader_destroy(r->reader);
-    drae_session_destroy(r->session);
-    drae_engine_close(r->engine);
+    drae__scorer_close(&r->scorer);
     drae__source_close(r->source);
     drae__model_free(&r->model);
     for (int i = 0; i < DRAE__REGIONS_MAX; i++) {
-        free(r->histograms[i]);
+        free(r->regions[i].histogram);
+        free(r->mean[i]);
+        free(r->m2[i]);
     }
-    free(r->engine_bytes);
     free(r->good);
-    free(r->scores);
-    free(r->residual);
+    free(r->phi);
+    free(r->z);
+    free(r->spoiled);
+    free(r->phi_spoiled);
+    free(r->z_spoiled);
 }
 
 /* ---- set-up ---- */
 
-/* The engine of these weights, without the calibration that they may carry. */
-static drae_status open_model(run *r, drae__err *err) {
-    drae_status status = DRAE_OK;
-    char text[DRAE_ERROR_TEXT_BYTES] = "";
-    drae_config *config = NULL;
-    size_t n_bytes = 0;
-    size_t patch_bytes = 0;
-    drae__compile_options compile = {
-        .device = DRAE_DEVICE_CPU, .precision = "f32", .batch = CALIBRATE_BATCH};
-    drae__compile_report report;
+/* The weights, without the calibration that they may carry. */
+static drae_status load_model(run *r, drae__err *err) {
     unsigned generator = 1u << DRAE__NET_GENERATOR;
     unsigned want = r->o->for_release ? generator : ALL_NETS;
-    DRAE__TRY(drae__weights_load(r->o->model, want, generator, &r->model, err));
-    if (r->o->for_release) {
-        DRAE__TRY(drae__err_prefix(err, drae__model_round_f16(&r->model, DRAE__NET_GENERATOR, err),
-                                   "%s", r->o->model));
-    }
-    r->model.calibration.n_regions = 0;
-    DRAE__TRY(drae__compile(&r->model, &compile, &r->engine_bytes, &n_bytes, &report, err));
-    status = drae_config_create(&config);
-    if (status == DRAE_OK) {
-        status = drae_config_set_int(config, DRAE_OPTION_THREADS, r->o->threads);
+    drae_status status = drae__weights_load(r->o->model, want, generator, &r->model, err);
+    if (status == DRAE_OK && r->o->for_release) {
+        status = drae__err_prefix(err, drae__model_round_f16(&r->model, DRAE__NET_GENERATOR, err),
+                                  "%s", r->o->model);
     }
     if (status == DRAE_OK) {
-        status = drae_engine_open_memory(r->engine_bytes, n_bytes, config, text, sizeof text,
-                                         &r->engine);
+        drae__model_clear_calibration(&r->model);
     }
-    if (status == DRAE_OK) {
-        status = drae_session_create(r->engine, config, text, sizeof text, &r->session);
-    }
-    if (status == DRAE_OK) {
-        status = drae_output_patch_bytes(r->engine, DRAE_OUTPUT_RESIDUAL, &patch_bytes);
-    }
-    if (status != DRAE_OK) {
-        (void)drae__fail(err, status, "%s: %s", r->o->model,
-                         text[0] != '\0' ? text : drae_status_text(status));
-        goto done;
-    }
-    r->residual = calloc(CALIBRATE_BATCH, patch_bytes);
-    if (r->residual == NULL) {
-        status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for a batch of heatmaps");
-        goto done;
-    }
-    status = drae_session_set_output(r->session, DRAE_OUTPUT_RESIDUAL, r->residual,
-                                     CALIBRATE_BATCH * patch_bytes);
-    if (status != DRAE_OK) {
-        (void)drae__fail(err, status, "%s", drae_session_error(r->session));
-    }
-done:
-    drae_config_destroy(config);
     return status;
 }
 
@@ -131,8 +106,9 @@ static drae_status choose_patches(run *r, drae__err *err) {
     size_t total = drae__source_count(r->source);
     r->records = drae__source_records(r->source);
     r->good = calloc(total, sizeof *r->good);
-    r->scores = calloc(total, sizeof *r->scores);
-    if (r->good == NULL || r->scores == NULL) {
+    r->phi = calloc(total, sizeof *r->phi);
+    r->z = calloc(total, sizeof *r->z);
+    if (r->good == NULL || r->phi == NULL || r->z == NULL) {
         return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", total);
     }
     for (size_t i = 0; i < total; i++) {
@@ -143,7 +119,7 @@ static drae_status choose_patches(run *r, drae__err *err) {
             r->n_rank++;
         } else {
             r->good[r->n++] = i;
-            r->per_region[record->region]++;
+            r->regions[record->region].n++;
             r->n_regions = record->region >= r->n_regions ? record->region + 1 : r->n_regions;
         }
     }
@@ -154,105 +130,277 @@ static drae_status choose_patches(run *r, drae__err *err) {
     /* Known before hours of inference, so said before them. */
     size_t needed = drae__samples_needed(r->o->rate);
     for (int i = 0; i < r->n_regions; i++) {
-        if (r->per_region[i] > 0 && r->per_region[i] < needed) {
+        region *g = &r->regions[i];
+        if (g->n == 0) {
+            continue;
+        }
+        if (g->n < needed) {
             return drae__fail(err, DRAE_ERROR_FILE,
                               "%s: region %d has %zu good patches; a false-reject rate of %g needs "
                               "at least %zu",
-                              r->o->data.items[0], i, r->per_region[i], r->o->rate, needed);
+                              r->o->data.items[0], i, g->n, r->o->rate, needed);
         }
-    }
-    for (int i = 0; i < r->n_regions; i++) {
-        if (r->per_region[i] > 0) {
-            r->histograms[i] = calloc(1, sizeof *r->histograms[i]);
-            if (r->histograms[i] == NULL) {
-                return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for a histogram");
-            }
+        g->histogram = calloc(1, sizeof *g->histogram);
+        if (g->histogram == NULL) {
+            return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for a histogram");
         }
     }
     return DRAE_OK;
 }
 
-/* ---- scores ---- */
-
-static drae_status score_all(run *r, drae__err *err) {
+/* Tells which patches of a region make maps. */
+static drae_status split_region(run *r, int i, bool *fits, drae__err *err) {
+    region *g = &r->regions[i];
+    size_t needed = drae__samples_needed(r->o->rate);
+    size_t pixels = (size_t)r->model.arch.size * (size_t)r->model.arch.size;
     drae_status status = DRAE_OK;
-    int size = r->model.arch.size;
-    size_t n_pixels = (size_t)size * (size_t)size;
-    size_t n_done = 0;
-    drae__progress progress;
-    drae__progress_begin(&progress, "patches", r->n, r->o->quiet);
-    DRAE__TRY(drae__batch_reader_create(r->source, r->good, r->n, CALIBRATE_BATCH, size, &r->reader,
-                                        err));
-    for (;;) {
-        drae__batch batch;
-        DRAE__TRY(drae__batch_reader_next(r->reader, &batch, err));
-        if (batch.n == 0) {
-            break;
-        }
-        for (size_t i = 0; i < batch.n; i++) {
-            r->regions[i] = (uint8_t)r->records[batch.indices[i]].region;
-        }
-        status = drae_session_infer(r->session, batch.n, batch.patches, r->regions,
-                                    r->scores + n_done, NULL);
-        if (status != DRAE_OK) {
-            (void)drae__fail(err, status, "patches %zu to %zu: %s", batch.indices[0],
-                             batch.indices[batch.n - 1], drae_session_error(r->session));
-            goto done;
-        }
-        for (size_t i = 0; i < batch.n; i++) {
-            drae__histogram_add(r->histograms[r->regions[i]], n_pixels, r->residual + i * n_pixels);
-        }
-        n_done += batch.n;
-        drae__progress_update(&progress, n_done, NULL);
-        if (drae__interrupted && n_done < r->n) {
-            status = drae__fail(err, DRAE_ERROR_INTERRUPTED,
-                                "interrupted after %zu of %zu patches; nothing was written", n_done,
-                                r->n);
-            goto done;
+    int32_t *products = calloc(2 * g->n, sizeof *products);
+    bool *of_region = calloc(g->n, sizeof *of_region);
+    size_t n = 0;
+    if (products == NULL || of_region == NULL) {
+        status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", g->n);
+        goto done;
+    }
+    for (size_t k = 0; k < r->n; k++) {
+        if (r->records[r->good[k]].region == i) {
+            products[n++] = r->records[r->good[k]].product;
         }
     }
+    if (!drae__split_for_maps(n, products, needed, DRAE__NORMALISE_LEAST, of_region,
+                              products + n)) {
+        if (strcmp(r->o->score, "z") == 0) {
+            status =
+                drae__fail(err, DRAE_ERROR_FILE,
+                           "%s: region %d has %zu good patches; z at a false-reject rate of "
+                           "%g needs %zu and %d more of other products for its maps",
+                           r->o->data.items[0], i, n, r->o->rate, needed, DRAE__NORMALISE_LEAST);
+        }
+        goto done;
+    }
+    n = 0;
+    for (size_t k = 0; k < r->n; k++) {
+        if (r->records[r->good[k]].region == i) {
+            fits[k] = of_region[n++];
+            g->n_fits += fits[k];
+        }
+    }
+    r->n_fits += g->n_fits;
+    r->mean[i] = calloc(pixels, sizeof *r->mean[i]);
+    r->m2[i] = calloc(pixels, sizeof *r->m2[i]);
+    if (r->mean[i] == NULL || r->m2[i] == NULL) {
+        status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the maps of region %d", i);
+        goto done;
+    }
+    status = drae__scorer_measure(&r->model, i, err);
 done:
-    drae__progress_end(&progress, n_done);
+    free(products);
+    free(of_region);
     return status;
 }
 
+/* Puts the patches that make maps before the others, each in the order of the data. */
+static drae_status split(run *r, drae__err *err) {
+    drae_status status = DRAE_OK;
+    bool *fits = calloc(r->n, sizeof *fits);
+    size_t *sorted = calloc(r->n, sizeof *sorted);
+    if (fits == NULL || sorted == NULL) {
+        status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", r->n);
+        goto done;
+    }
+    for (int i = 0; i < r->n_regions; i++) {
+        if (r->regions[i].n > 0) {
+            DRAE__TRY(split_region(r, i, fits, err));
+        }
+    }
+    size_t at[2] = {r->n_fits, 0};
+    for (size_t k = 0; k < r->n; k++) {
+        sorted[at[fits[k]]++] = r->good[k];
+    }
+    memcpy(r->good, sorted, r->n * sizeof *sorted);
+    /* A defect for every patch that makes no maps, or for an even choice of them. */
+    r->spoiled = calloc(r->n, sizeof *r->spoiled);
+    r->phi_spoiled = calloc(r->n, sizeof *r->phi_spoiled);
+    r->z_spoiled = calloc(r->n, sizeof *r->z_spoiled);
+    if (r->spoiled == NULL || r->phi_spoiled == NULL || r->z_spoiled == NULL) {
+        status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", r->n);
+        goto done;
+    }
+    size_t seen[DRAE__REGIONS_MAX] = {0};
+    for (size_t k = r->n_fits; k < r->n; k++) {
+        int i = r->records[r->good[k]].region;
+        region *g = &r->regions[i];
+        size_t left = g->n - g->n_fits;
+        size_t every = left > DEFECTS_MAX ? (left + DEFECTS_MAX - 1) / DEFECTS_MAX : 1;
+        if (g->n_fits > 0 && seen[i]++ % every == 0) {
+            r->spoiled[r->n_defects++] = r->good[k];
+            g->n_defects++;
+        }
+    }
+done:
+    free(fits);
+    free(sorted);
+    return status;
+}
+
+/* ---- measuring ---- */
+
+static drae_status make_maps(run *r, drae__err *err) {
+    size_t pixels = (size_t)r->model.arch.size * (size_t)r->model.arch.size;
+    float *scratch = malloc(pixels * sizeof *scratch);
+    if (scratch == NULL) {
+        return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for maps");
+    }
+    for (int i = 0; i < r->n_regions; i++) {
+        if (r->n_added[i] > 1) {
+            drae__normalise_maps(r->model.arch.size, r->n_added[i], r->mean[i], r->m2[i],
+                                 r->model.maps[i], scratch);
+        }
+    }
+    free(scratch);
+    return DRAE_OK;
+}
+
+/* Maps from the patches that make them, scores of all, scores of defects. */
+static drae_status measure(run *r, drae__err *err) {
+    drae_status status = DRAE_OK;
+    size_t done = 0;
+    drae__histogram *histograms[DRAE__REGIONS_MAX] = {NULL};
+    drae__progress progress;
+    drae__progress_begin(&progress, "patches", r->n + r->n_defects, r->o->quiet);
+    for (int i = 0; i < r->n_regions; i++) {
+        histograms[i] = r->regions[i].histogram;
+    }
+    drae__pass pass = {.source = r->source,
+                       .size = r->model.arch.size,
+                       .indices = r->good,
+                       .n = r->n_fits,
+                       .phi = r->phi,
+                       .histograms = histograms,
+                       .mean = r->mean,
+                       .m2 = r->m2,
+                       .n_added = r->n_added};
+    if (r->n_fits > 0) {
+        DRAE__TRY(drae__scorer_open(r->o->model, &r->model, r->o->threads, &r->scorer, err));
+        DRAE__TRY(drae__scorer_run(&r->scorer, &pass, &progress, &done, err));
+        drae__scorer_close(&r->scorer);
+        DRAE__TRY(make_maps(r, err));
+    }
+    DRAE__TRY(drae__scorer_open(r->o->model, &r->model, r->o->threads, &r->scorer, err));
+    pass.indices = r->good + r->n_fits;
+    pass.n = r->n - r->n_fits;
+    pass.phi = r->phi + r->n_fits;
+    pass.z = r->z + r->n_fits;
+    pass.mean = NULL;
+    DRAE__TRY(drae__scorer_run(&r->scorer, &pass, &progress, &done, err));
+    pass.indices = r->spoiled;
+    pass.n = r->n_defects;
+    pass.phi = r->phi_spoiled;
+    pass.z = r->z_spoiled;
+    pass.histograms = NULL;
+    pass.spoil = true;
+    DRAE__TRY(drae__scorer_run(&r->scorer, &pass, &progress, &done, err));
+done:
+    drae__progress_end(&progress, done);
+    return status;
+}
+
+/* The scores of a region among values[n], which belong to patches[n]; how many. */
+static size_t gather(const run *r, int i, const size_t *patches, const float *values, size_t n,
+                     float *dst) {
+    size_t count = 0;
+    for (size_t k = 0; k < n; k++) {
+        if (r->records[patches[k]].region == i) {
+            dst[count++] = values[k];
+        }
+    }
+    return count;
+}
+
+/* Both scores on the patches that make no maps, and on the defects. */
+static drae_status compare(run *r, int i, float *good, float *bad, drae__err *err) {
+    region *g = &r->regions[i];
+    const size_t *patches = r->good + r->n_fits;
+    size_t left = r->n - r->n_fits;
+    size_t n = gather(r, i, patches, r->phi + r->n_fits, left, good);
+    size_t n_bad = gather(r, i, r->spoiled, r->phi_spoiled, r->n_defects, bad);
+    drae_status status = drae__candidate_measure(n, good, n_bad, bad, r->o->rate, &g->phi, err);
+    if (status == DRAE_OK) {
+        n = gather(r, i, patches, r->z + r->n_fits, left, good);
+        n_bad = gather(r, i, r->spoiled, r->z_spoiled, r->n_defects, bad);
+        status = drae__candidate_measure(n, good, n_bad, bad, r->o->rate, &g->z, err);
+    }
+    return status;
+}
+
+static drae_status set_region(run *r, int i, float *good, float *bad, drae__err *err) {
+    region *g = &r->regions[i];
+    drae__calibration *c = &r->model.calibration;
+    drae_status status = DRAE_OK;
+    if (g->n_fits > 0) {
+        DRAE__TRY(compare(r, i, good, bad, err));
+        bool z = strcmp(r->o->score, "z") == 0 ||
+                 (strcmp(r->o->score, "auto") == 0 && drae__choose_z(&g->phi, &g->z));
+        if (z) {
+            c->kind[i] = DRAE__SCORE_Z;
+            c->threshold[i] = g->z.threshold;
+            c->anchor[i] = DRAE__Z_ANCHOR * g->z.threshold;
+            g->n_above = g->z.n_above;
+            goto done;
+        }
+    }
+    /* phi knows no maps: every good patch may set its threshold. */
+    size_t n = gather(r, i, r->good, r->phi, r->n, good);
+    status = drae__threshold_from_good(n, good, r->o->rate, &c->threshold[i], &g->n_above, err);
+    c->anchor[i] = drae__histogram_quantile(g->histogram, 0.999);
+done:
+    return drae__err_prefix(err, status, "region %d", i);
+}
+
 static drae_status set_calibration(run *r, drae__err *err) {
-    drae__calibration *calibration = &r->model.calibration;
-    float *scores = calloc(r->n, sizeof *scores);
-    if (scores == NULL) {
+    drae__calibration *c = &r->model.calibration;
+    float *good = calloc(2 * r->n, sizeof *good);
+    if (good == NULL) {
         return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu scores", r->n);
     }
     drae_status status = DRAE_OK;
-    calibration->n_regions = r->n_regions;
-    for (int region = 0; region < r->n_regions && status == DRAE_OK; region++) {
-        calibration->threshold[region] = NAN;
-        calibration->anchor[region] = NAN;
-        if (r->per_region[region] == 0) {
-            continue;
+    for (int i = 0; i < r->n_regions && status == DRAE_OK; i++) {
+        c->threshold[i] = NAN;
+        c->anchor[i] = NAN;
+        if (r->regions[i].n > 0) {
+            status = set_region(r, i, good, good + r->n, err);
         }
-        size_t n = 0;
-        for (size_t i = 0; i < r->n; i++) {
-            if (r->records[r->good[i]].region == region) {
-                scores[n++] = r->scores[i];
-            }
-        }
-        status = drae__threshold_from_good(n, scores, r->o->rate, &calibration->threshold[region],
-                                           &r->n_above[region], err);
-        status = drae__err_prefix(err, status, "region %d", region);
-        calibration->anchor[region] = drae__histogram_quantile(r->histograms[region], 0.999);
     }
-    free(scores);
+    free(good);
     return status;
 }
 
 static void print_table(const run *r) {
-    printf("\n%-8s %13s %12s %12s %12s\n", "region", "good patches", "threshold", "above it",
-           "anchor");
+    const drae__calibration *c = &r->model.calibration;
+    printf("\n%-8s %6s %13s %12s %12s %12s %22s\n", "region", "score", "good patches", "threshold",
+           "above it", "anchor", "defects phi / z finds");
     for (int i = 0; i < r->n_regions; i++) {
-        if (r->per_region[i] > 0) {
-            printf("%-8d %13zu %12.6f %12zu %12.6f\n", i, r->per_region[i],
-                   (double)r->model.calibration.threshold[i], r->n_above[i],
-                   (double)r->model.calibration.anchor[i]);
+        const region *g = &r->regions[i];
+        char found[48] = "not tried";
+        if (g->n == 0) {
+            continue;
+        }
+        if (g->n_fits > 0) {
+            (void)snprintf(found, sizeof found, "%zu / %zu of %zu", g->phi.n_found, g->z.n_found,
+                           g->n_defects);
+        }
+        printf("%-8d %6s %13zu %12.6g %12zu %12.6g %22s\n", i, drae__score_name(c->kind[i]),
+               c->kind[i] == DRAE__SCORE_Z ? g->n - g->n_fits : g->n, (double)c->threshold[i],
+               g->n_above, (double)c->anchor[i], found);
+    }
+    size_t needed = drae__samples_needed(r->o->rate) + DRAE__NORMALISE_LEAST;
+    for (int i = 0; i < r->n_regions && strcmp(r->o->score, "phi") != 0; i++) {
+        const region *g = &r->regions[i];
+        if (g->n > 0 && g->n_fits == 0) {
+            printf("region %d: too few good patches for z, phi decides; %zu of several products "
+                   "would do\n",
+                   i, needed);
+        } else if (g->n_fits > 0) {
+            printf("region %d: maps of z from %zu patches of other products\n", i, g->n_fits);
         }
     }
     if (r->n_defective > 0) {
@@ -270,11 +418,19 @@ static void print_table(const run *r) {
 static drae_status calibrate(run *r, drae__err *err) {
     drae_status status = DRAE_OK;
     const options *o = r->o;
-    DRAE__TRY(open_model(r, err));
+    DRAE__TRY(load_model(r, err));
     DRAE__TRY(
         drae__source_open(o->data.items, o->data.n, NULL, r->model.arch.size, 0, &r->source, err));
     DRAE__TRY(choose_patches(r, err));
-    DRAE__TRY(score_all(r, err));
+    r->model.calibration.n_regions = r->n_regions;
+    for (int i = 0; i < r->n_regions; i++) {
+        r->model.calibration.threshold[i] = NAN;
+        r->model.calibration.anchor[i] = NAN;
+    }
+    if (strcmp(o->score, "phi") != 0) {
+        DRAE__TRY(split(r, err));
+    }
+    DRAE__TRY(measure(r, err));
     DRAE__TRY(set_calibration(r, err));
     DRAE__TRY(drae__weights_save(o->out, &r->model, o->for_release ? 9 : 1, err));
     if (!o->quiet) {
@@ -285,7 +441,7 @@ done:
 }
 
 static int calibrate_main(int argc, char **argv) {
-    options o = {.rate = 0.005};
+    options o = {.rate = 0.005, .score = "auto"};
     drae__option list[] = {
         {.name = "model",
          .kind = DRAE__OPTION_TEXT,
@@ -310,6 +466,11 @@ static int calibrate_main(int argc, char **argv) {
          .hi = 0.5,
          .argument = "RATE",
          .help = "share of good patches of a region that may be rejected"},
+        {.name = "score",
+         .kind = DRAE__OPTION_TEXT,
+         .value = &o.score,
+         .choices = "auto|phi|z",
+         .help = "which decides: auto takes in each region the one that finds more"},
         {.name = "threads",
          .kind = DRAE__OPTION_INT,
          .value = &o.threads,
@@ -359,10 +520,14 @@ const drae__command drae__command_calibrate = {
     .summary = "set thresholds and heatmap scales from good products",
     .usage = "drae calibrate --model model.h5 --data calib.h5 -o model-cal.h5 [options]",
     .description =
-        "Scores good patches that training has not seen, and sets for each region the threshold\n"
-        "above which at most the asked share of them lies, and the anchor of its fixed-scale\n"
-        "heatmap: the 99.9th percentile of |X - X^|. Patches labelled defective are left out. A\n"
-        "region with fewer than 1 / RATE good patches is refused: its threshold would be a guess.",
+        "Scores good patches that training has not seen, and sets for each region the score that\n"
+        "decides, the threshold above which at most the asked share of them lies, and the anchor\n"
+        "of its fixed-scale heatmap. phi is a mean over the patch; z, the normalised residual,\n"
+        "sees small defects. z needs maps of what is usual at each pixel: products that make them\n"
+        "set no threshold. auto puts small synthetic defects into good patches and takes the "
+        "score\n"
+        "that finds more of them. Patches labelled defective are left out. A region with fewer\n"
+        "than 1 / RATE good patches is refused: its threshold would be a guess.",
     .examples = "  drae calibrate --model run/model.h5 --data calib.h5 -o run/model-cal.h5\n"
                 "      one good patch in 200 may be rejected\n"
                 "  drae calibrate --model run/model.h5 --data a.h5 b.h5 -o cal.h5 "

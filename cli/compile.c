@@ -53,6 +53,10 @@ static void print_report(const char *output, const drae__model *model, const dra
            model->calibration.n_regions > 0 ? "calibrated" : "not calibrated");
     printf("self-test: %d %s patches, scores %.6f .. %.6f\n", report->n_tests,
            own_patches ? "given" : "built-in", report->score_min, report->score_max);
+    if (report->error_z > 0.0) {
+        printf("z error of the %s kernels, over 1 + z: %.3g (bound %.3g)\n", report->kernels,
+               report->error_z, report->bound_z);
+    }
     printf("score error of the %s kernels against the portable f32 reference: %.3g (bound %.3g)\n",
            report->kernels, report->error_max, report->bound);
 }

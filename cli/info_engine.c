@@ -58,10 +58,12 @@ static void print_json(const char *path, const drae__engine_about *about) {
            d->arch.latent, d->arch.size, (double)d->arch.slope, window_name(d));
     printf(",\"device\":\"%s\",\"precision\":\"f32\",\"batch\":%d,\"verified\":%s",
            device_name(d->device), d->batch, d->verified ? "true" : "false");
-    printf(",\"self_test\":{\"patches\":%d,\"bound\":%.9g},\"regions\":[", d->n_tests,
-           (double)d->test_bound);
+    printf(",\"self_test\":{\"patches\":%d,\"bound\":%.9g,\"bound_z\":%.9g},\"regions\":[",
+           d->n_tests, (double)d->test_bound, (double)d->test_bound_z);
     for (int r = 0; r < d->calibration.n_regions; r++) {
-        printf("%s{\"region\":%d,\"threshold\":", r > 0 ? "," : "", r);
+        printf("%s{\"region\":%d,\"score\":\"%s\",\"maps\":%s,\"threshold\":", r > 0 ? "," : "", r,
+               drae__score_name(d->calibration.kind[r]),
+               d->calibration.maps[r] != NULL ? "true" : "false");
         print_number_or_null((double)d->calibration.threshold[r]);
         printf(",\"anchor\":");
         print_number_or_null((double)d->calibration.anchor[r]);
@@ -95,14 +97,15 @@ static void print_lines(const char *path, const drae__engine_about *about) {
     }
     for (int r = 0; r < d->calibration.n_regions; r++) {
         float threshold = d->calibration.threshold[r], anchor = d->calibration.anchor[r];
-        printf("  region %-3d ", r);
+        printf("  region %-3d  %s,", r, drae__score_name(d->calibration.kind[r]));
         if (isnan(threshold)) {
             printf(" threshold none");
         } else {
             printf(" threshold %.6g", (double)threshold);
         }
-        printf(", anchor %.6g%s\n", (double)(isnan(anchor) ? DRAE__ANCHOR_DEFAULT : anchor),
-               isnan(anchor) ? " (default)" : "");
+        printf(", anchor %.6g%s%s\n", (double)(isnan(anchor) ? DRAE__ANCHOR_DEFAULT : anchor),
+               isnan(anchor) ? " (default)" : "",
+               d->calibration.maps[r] != NULL ? ", with maps of z" : "");
     }
     printf("  training    data %s, revision %s, seed %llu\n",
            p->data_hash[0] != '\0' ? p->data_hash : "unknown",

@@ -39,6 +39,7 @@ void drae__info_calibration(drae__info_print *print, const drae__calibration *ca
         char name[16];
         (void)snprintf(name, sizeof name, "%d", i);
         drae__info_open(print, name);
+        drae__info_text(print, "score", drae__score_name(calibration->kind[i]));
         drae__info_number(print, "threshold", (double)calibration->threshold[i], 9);
         drae__info_number(print, "anchor", (double)calibration->anchor[i], 9);
         drae__info_close(print);

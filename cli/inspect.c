@@ -49,7 +49,8 @@ typedef struct run {
     uint8_t *regions;
     float *scores;
     uint8_t *heat, *heat_fixed;
-    float *residual, *recon;
+    float *residual, *recon, *z;
+    float *all_scores; /* [n_batch,DRAE_SCORES] */
     size_t n_done;
     size_t n_strips_done;
     size_t n_sheets, n_overlays;
@@ -69,6 +70,8 @@ static void release(run *r) {
     drae__hierarchy_free(&r->in.hierarchy);
     drae__source_close(r->in.source);
     free(r->in.scores);
+    free(r->in.phi);
+    free(r->in.z);
     free(r->in.reasons);
     free(r->order);
     free(r->regions);
@@ -77,6 +80,8 @@ static void release(run *r) {
     free(r->heat_fixed);
     free(r->residual);
     free(r->recon);
+    free(r->z);
+    free(r->all_scores);
     if (r->lock >= 0) {
         drae__file_unlock(r->lock);
     }
@@ -116,6 +121,8 @@ static drae_status read_calibration(run *r, drae__err *err) {
     if (status != DRAE_OK) {
         return drae__fail(err, status, "%s: no number of regions", r->o->engine);
     }
+    int64_t n_maps = 0;
+    r->in.maps = drae_engine_get_int(r->engine, DRAE_ENGINE_MAPS, &n_maps) == DRAE_OK && n_maps > 0;
     int known = n_regions > 0 ? (int)n_regions : DRAE__REGIONS_MAX;
     for (int i = 0; i < DRAE__REGIONS_MAX; i++) {
         r->in.threshold[i] = NAN;
@@ -123,6 +130,7 @@ static drae_status read_calibration(run *r, drae__err *err) {
         if (i < known) {
             (void)drae_engine_get_threshold(r->engine, i, &r->in.threshold[i]);
             (void)drae_engine_get_anchor(r->engine, i, &r->in.anchor[i]);
+            (void)drae_engine_get_score(r->engine, i, &r->in.kind[i]);
         }
     }
     for (size_t i = 0; i < r->in.n; i++) {
@@ -217,19 +225,26 @@ static drae_status prepare_buffers(run *r, drae__err *err) {
     drae_status status = DRAE_OK;
     drae__inspection *in = &r->in;
     in->scores = calloc(in->n, sizeof *in->scores);
+    in->phi = calloc(in->n, sizeof *in->phi);
+    in->z = calloc(in->n, sizeof *in->z);
     in->reasons = malloc(in->n);
     r->regions = calloc(r->n_batch, 1);
     r->scores = calloc(r->n_batch, sizeof *r->scores);
-    if (in->scores == NULL || in->reasons == NULL || r->regions == NULL || r->scores == NULL) {
+    if (in->scores == NULL || in->phi == NULL || in->z == NULL || in->reasons == NULL ||
+        r->regions == NULL || r->scores == NULL) {
         status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", in->n);
         goto done;
     }
     memset(in->reasons, DRAE__REASON_PENDING, in->n);
+    DRAE__TRY(bind(r, DRAE_OUTPUT_SCORES, (void **)&r->all_scores, err));
     DRAE__TRY(bind(r, DRAE_OUTPUT_HEAT, (void **)&r->heat, err));
     DRAE__TRY(bind(r, DRAE_OUTPUT_HEAT_FIXED, (void **)&r->heat_fixed, err));
     if (r->o->maps != NULL) {
         DRAE__TRY(bind(r, DRAE_OUTPUT_RESIDUAL, (void **)&r->residual, err));
         DRAE__TRY(bind(r, DRAE_OUTPUT_RECON, (void **)&r->recon, err));
+        if (in->maps) {
+            DRAE__TRY(bind(r, DRAE_OUTPUT_Z, (void **)&r->z, err));
+        }
     }
 done:
     return status;
@@ -261,7 +276,7 @@ static drae_status prepare(run *r, drae__err *err) {
     DRAE__TRY(drae__pictures_create(o->out, in, heatmaps, r->order == NULL, n_threads, &r->pictures,
                                     err));
     if (o->maps != NULL) {
-        DRAE__TRY(drae__maps_create(o->maps, in->n, in->size, &r->maps, err));
+        DRAE__TRY(drae__maps_create(o->maps, in->n, in->size, in->maps, &r->maps, err));
     }
     DRAE__TRY(drae__batch_reader_create(in->source,
                                         r->order != NULL ? r->order : in->hierarchy.order, in->n,
@@ -295,15 +310,16 @@ static drae_status put_maps(run *r, const drae__batch *batch, drae__err *err) {
     size_t k = 0;
     for (size_t i = 0; i < batch->n && status == DRAE_OK; i++) {
         if (batch->reasons[i] == DRAE_REASON_NONE) {
-            status = drae__maps_append(r->maps, 1, r->recon + k * n_pixels,
-                                       r->residual + k * n_pixels, err);
+            status =
+                drae__maps_append(r->maps, 1, r->recon + k * n_pixels, r->residual + k * n_pixels,
+                                  r->z != NULL ? r->z + k * n_pixels : NULL, err);
             k++;
             continue;
         }
         if (nothing == NULL && (nothing = calloc(n_pixels, sizeof *nothing)) == NULL) {
             return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for a map");
         }
-        status = drae__maps_append(r->maps, 1, nothing, nothing, err);
+        status = drae__maps_append(r->maps, 1, nothing, nothing, nothing, err);
     }
     free(nothing);
     return status;
@@ -326,6 +342,8 @@ static drae_status inspect_batch(run *r, drae__batch *batch, drae__err *err) {
         size_t index = batch->indices[i];
         bool there = batch->reasons[i] == DRAE_REASON_NONE;
         in->scores[index] = there ? r->scores[k] : NAN;
+        in->phi[index] = there ? r->all_scores[DRAE_SCORES * k + DRAE_SCORE_PHI] : NAN;
+        in->z[index] = there ? r->all_scores[DRAE_SCORES * k + DRAE_SCORE_Z] : NAN;
         in->reasons[index] =
             there ? (uint8_t)drae__score_reason(in, index, r->scores[k]) : batch->reasons[i];
         DRAE__TRY(drae__pictures_put(

@@ -148,6 +148,8 @@ static drae_status put_overlay(drae__pictures *p, size_t index, const uint8_t *p
                                  .heat = pixels + p->patch_bytes,
                                  .heat_fixed = pixels + 2 * p->patch_bytes,
                                  .anchor = in->anchor[r->region],
+                                 .kind = drae_score_text(in->kind[r->region]),
+                                 .on_z = in->kind[r->region] == DRAE_SCORE_Z,
                                  .score = in->scores[index],
                                  .threshold = in->threshold[r->region],
                                  .mark = mark_of(in->reasons[index]),

@@ -96,6 +96,11 @@ static void write_patch(drae__results *results, size_t i) {
     put_float(lines, "score", in->scores[i]);
     put_float(lines, "threshold", in->threshold[r->region]);
     put_reject(lines, reason);
+    drae__jsonl_text(lines, "kind", drae_score_text(in->kind[r->region]));
+    put_float(lines, "phi", in->phi[i]);
+    if (isfinite(in->z[i])) {
+        drae__jsonl_float(lines, "z", in->z[i]);
+    }
     drae__jsonl_text(lines, "type", "patch");
     put_product(results, r);
     put_int(lines, "run", true, r->run);
@@ -310,12 +315,19 @@ void drae__results_close(drae__results *results) {
 
 /* ---- summary ---- */
 
-/* AUROC of phi over the patches of a region (< 0: all); NAN where it cannot be told. */
+/* AUROC of the deciding score over the patches of a region; < 0: all, by score over threshold where
+ * regions decide by different scores. NAN where it cannot be told. */
 static double auroc_of(const drae__inspection *in, int region, drae__scored *items) {
     size_t n = 0;
     for (size_t i = 0; i < in->n && in->labelled; i++) {
         if (isfinite(in->scores[i]) && (region < 0 || in->records[i].region == region)) {
-            items[n++] = (drae__scored){in->scores[i], in->records[i].label == 1};
+            float score = in->scores[i];
+            if (region < 0 && in->maps) {
+                score /= in->threshold[in->records[i].region];
+            }
+            if (!isnan(score)) {
+                items[n++] = (drae__scored){score, in->records[i].label == 1};
+            }
         }
     }
     return drae__auroc(n, items);
@@ -402,6 +414,7 @@ static drae_status write_summary(const drae__results *results, const tally *all,
             drae__jsonl_open_object(lines, NULL);
             drae__jsonl_int(lines, "region", r);
             drae__jsonl_text(lines, "name", name);
+            drae__jsonl_text(lines, "kind", drae_score_text(in->kind[r]));
             put_float(lines, "threshold", in->threshold[r]);
             put_float(lines, "anchor", in->anchor[r]);
             put_tally(lines, &results->patches[r], in->labelled);

@@ -23,7 +23,10 @@ typedef struct drae__inspection {
     drae__hierarchy hierarchy;
     float threshold[DRAE__REGIONS_MAX]; /* NAN: not calibrated */
     float anchor[DRAE__REGIONS_MAX];
-    float *scores;     /* [n], NAN without a result */
+    drae_score kind[DRAE__REGIONS_MAX]; /* the score that decides */
+    bool maps;                          /* z is known in some region */
+    float *scores;                      /* [n] that decide, NAN without a result */
+    float *phi, *z;    /* [n], NAN without a result; z also where the region has no maps */
     uint8_t *reasons;  /* [n] drae_reason, or DRAE__REASON_PENDING */
     drae_strip *strip; /* for drae__inspection_decide; NULL where there are no strips */
     int vote_needed;   /* runs of a product that must agree */

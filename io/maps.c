@@ -11,6 +11,7 @@ struct drae__maps {
     drae__h5_out out;
     hid_t recon;
     hid_t residual;
+    hid_t z; /* -1: none */
     size_t n;
     size_t done;
     size_t side;
@@ -31,7 +32,7 @@ static hid_t create_maps(drae__maps *m, const char *path) {
     return data;
 }
 
-drae_status drae__maps_create(const char *path, size_t n, int size, drae__maps **maps,
+drae_status drae__maps_create(const char *path, size_t n, int size, bool z, drae__maps **maps,
                               drae__err *err) {
     if (n == 0 || size < 1 || size > SIZE_MAX_PX) {
         return drae__fail(err, DRAE_ERROR_ARGUMENT, "%s: %zu maps of %d pixels a side", path, n,
@@ -45,6 +46,7 @@ drae_status drae__maps_create(const char *path, size_t n, int size, drae__maps *
     m->side = (size_t)size;
     m->recon = -1;
     m->residual = -1;
+    m->z = -1;
     drae_status status = drae__h5_enter(err);
     if (status != DRAE_OK) {
         free(m);
@@ -56,13 +58,15 @@ drae_status drae__maps_create(const char *path, size_t n, int size, drae__maps *
     if (status == DRAE_OK) {
         m->recon = create_maps(m, "/recon");
         m->residual = create_maps(m, "/residual");
-        if (m->recon < 0 || m->residual < 0 ||
+        m->z = z ? create_maps(m, "/z") : -1;
+        if (m->recon < 0 || m->residual < 0 || (z && m->z < 0) ||
             drae__h5_out_attribute(&m->out, "/", "format", H5T_STD_I32LE, H5T_NATIVE_INT32, 1,
                                    &format) < 0 ||
             drae__h5_out_text(&m->out, "/", "kind", 1, &kind) < 0) {
             status = drae__h5_out_failed(&m->out, "/recon and /residual", err);
             drae__h5_close(m->recon);
             drae__h5_close(m->residual);
+            drae__h5_close(m->z);
             drae__h5_out_discard(&m->out);
         }
     }
@@ -91,7 +95,7 @@ static int write_maps(hid_t data, const drae__maps *m, size_t count, const float
 }
 
 drae_status drae__maps_append(drae__maps *maps, size_t count, const float *recon,
-                              const float *residual, drae__err *err) {
+                              const float *residual, const float *z, drae__err *err) {
     if (count > maps->n - maps->done) {
         return drae__fail(err, DRAE_ERROR_ARGUMENT, "%s: more than the announced %zu maps",
                           maps->out.path, maps->n);
@@ -104,7 +108,8 @@ drae_status drae__maps_append(drae__maps *maps, size_t count, const float *recon
         return status;
     }
     status = write_maps(maps->recon, maps, count, recon) < 0 ||
-                     write_maps(maps->residual, maps, count, residual) < 0
+                     write_maps(maps->residual, maps, count, residual) < 0 ||
+                     (maps->z >= 0 && write_maps(maps->z, maps, count, z) < 0)
                  ? drae__h5_out_failed(&maps->out, "/recon and /residual", err)
                  : drae__h5_out_check(&maps->out, err);
     drae__h5_leave();
@@ -115,6 +120,7 @@ drae_status drae__maps_append(drae__maps *maps, size_t count, const float *recon
 static void shut(drae__maps *maps) {
     drae__h5_close(maps->recon);
     drae__h5_close(maps->residual);
+    drae__h5_close(maps->z);
 }
 
 drae_status drae__maps_finish(drae__maps *maps, drae__err *err) {

@@ -106,8 +106,8 @@ void drae__overlay_draw(const drae__overlay *overlay, uint8_t *rgb) {
     /* The verdict on its colour, then region and score large, the rest small. */
     drae__canvas_fill(&canvas, 0, 0, canvas.width, LINE + GAP, mark_color(overlay->mark));
     score_text(overlay->score, overlay->threshold, score, sizeof score);
-    (void)snprintf(line, sizeof line, "%s  %s  %s", drae__mark_text(overlay->mark), overlay->region,
-                   score);
+    (void)snprintf(line, sizeof line, "%s  %s  %s %s", drae__mark_text(overlay->mark),
+                   overlay->region, overlay->kind != NULL ? overlay->kind : "", score);
     drae__text_fit(2, inner, line, line, (int)sizeof line);
     drae__canvas_text(&canvas, GAP, GAP, 2, overlay->mark == DRAE__MARK_OPEN ? black : ink, line);
     draw_gauge(&canvas, GAP, LINE + 2 * GAP, side, 8, overlay->score, overlay->threshold,
@@ -117,8 +117,9 @@ void drae__overlay_draw(const drae__overlay *overlay, uint8_t *rgb) {
     drae__text_fit(1, inner, overlay->detail, line, (int)sizeof line);
     drae__canvas_text(&canvas, GAP, 2 * LINE + 4, 1, ink, line);
 
-    static const char *const names[3] = {"image", "difference, own scale 0..1",
-                                         "difference, fixed scale, on image"};
+    const char *const names[3] = {"image", "difference, own scale 0..1",
+                                  overlay->on_z ? "z, fixed scale, on image"
+                                                : "difference, fixed scale, on image"};
     int y = OVERLAY_HEAD + DRAE__CHAR_HEIGHT + GAP / 2;
     for (int i = 0; i < 3; i++) {
         int x = GAP + i * (side + GAP);
@@ -130,16 +131,17 @@ void drae__overlay_draw(const drae__overlay *overlay, uint8_t *rgb) {
     drae__canvas_blend(&canvas, GAP + 2 * (side + GAP), y, side, overlay->patch,
                        overlay->heat_fixed, overlay->size);
 
-    /* The bar belongs to the third panel: in gray levels of 255, which is what a camera gives. */
+    /* The bar belongs to the third panel: z, or gray levels of 255, which is what a camera gives.
+     */
+    double top = (overlay->on_z ? 1.0 : 255.0) * (double)overlay->anchor;
     int bar = GAP + 3 * (side + GAP);
     drae__canvas_bar(&canvas, bar, y, BAR_WIDTH, side);
     for (int i = 0; i <= 2; i++) {
-        (void)snprintf(line, sizeof line, "%.1f",
-                       255.0 * (double)overlay->anchor * (double)(2 - i) / 2.0);
+        (void)snprintf(line, sizeof line, "%.1f", top * (double)(2 - i) / 2.0);
         drae__canvas_text(&canvas, bar + BAR_WIDTH + 4, y + i * (side - DRAE__CHAR_HEIGHT) / 2, 1,
                           ink, line);
     }
-    drae__canvas_text(&canvas, bar, OVERLAY_HEAD, 1, faint, "gray levels");
+    drae__canvas_text(&canvas, bar, OVERLAY_HEAD, 1, faint, overlay->on_z ? "z" : "gray levels");
 }
 
 /* ---- contact sheet ---- */

@@ -34,7 +34,9 @@ typedef struct drae__overlay {
     const uint8_t *patch;      /* [size,size] */
     const uint8_t *heat;       /* [size,size], min-max scaled per patch (the paper's) */
     const uint8_t *heat_fixed; /* [size,size], fixed scale */
-    float anchor;              /* |X - X^| at the top of the fixed scale */
+    float anchor;              /* |X - X^|, or z, at the top of the fixed scale */
+    const char *kind;          /* name of the score, NULL: not told */
+    bool on_z;                 /* the fixed scale is that of z */
     float score;
     float threshold; /* NAN: none */
     drae__mark mark;

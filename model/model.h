@@ -15,6 +15,8 @@
 
 /* Fixed scale of the heatmap before calibration (design.md, "Heatmaps and scores"). */
 #define DRAE__ANCHOR_DEFAULT 0.1f
+/* Thresholds of z at the top of the fixed scale: the decision level is at three quarters of it. */
+#define DRAE__Z_ANCHOR (4.0f / 3.0f)
 
 typedef struct drae__provenance {
     char data_hash[65]; /* SHA-256 of the training data, "" unknown */
@@ -42,7 +44,7 @@ typedef struct drae__calibration {
     drae__score_kind kind[DRAE__REGIONS_MAX];
     float threshold[DRAE__REGIONS_MAX]; /* reject where the score is above it; NAN: none */
     /* What the fixed-scale heatmap shows as 255. PHI: the 99.9th percentile of |X - X^| on good
-     * patches; Z: twice the threshold, in units of z. NAN: DRAE__ANCHOR_DEFAULT */
+     * patches; Z: DRAE__Z_ANCHOR thresholds, in units of z. NAN: DRAE__ANCHOR_DEFAULT */
     float anchor[DRAE__REGIONS_MAX];
     /* mean [size,size], then scale [size,size] (> 0) of the blurred residual of good patches; NULL:
      * z is not known in this region. Where the kind is Z they are there. Borrowed. */

@@ -224,8 +224,9 @@ DRAE_API drae_status drae_engine_get_threshold(const drae_engine *engine, int re
 /*
  * The anchor of a region's fixed-scale heatmap, what DRAE_OUTPUT_HEAT_FIXED shows as 255. Where phi
  * decides, in units of |X - X^| (grey level / 255): the 99.9th percentile on good calibration
- * patches, 0.1 where not calibrated. Where z decides, in units of z: twice the threshold, so that
- * the decision level is half of the scale and good patches stay below. Errors as above. Any thread.
+ * patches, 0.1 where not calibrated. Where z decides, in units of z: four thirds of the
+ * threshold, so that the decision level lies at three quarters of the scale, plain to see, and good
+ * patches stay below. Errors as above. Any thread.
  * Since 0.1.
  */
 DRAE_API drae_status drae_engine_get_anchor(const drae_engine *engine, int region, float *anchor);

@@ -222,8 +222,19 @@ START_TEST(overlay_colours_say_the_verdict) {
     drae__overlay_extent(256, &width, &height);
     for (size_t i = 0; i < 6; i++) {
         guarded g = guarded_make(width, height);
-        drae__overlay overlay = {256,           image,    image,      image,     0.1f, scores[i],
-                                 thresholds[i], marks[i], "region 0", "patch 0", ""};
+        drae__overlay overlay = {.size = 256,
+                                 .patch = image,
+                                 .heat = image,
+                                 .heat_fixed = image,
+                                 .anchor = 0.1f,
+                                 .kind = i % 2 == 0 ? "z" : "phi",
+                                 .on_z = i % 2 == 0,
+                                 .score = scores[i],
+                                 .threshold = thresholds[i],
+                                 .mark = marks[i],
+                                 .region = "region 0",
+                                 .detail = "patch 0",
+                                 .truth = ""};
         drae__overlay_draw(&overlay, g.rgb);
         bool rejected = marks[i] == DRAE__MARK_REJECT || marks[i] == DRAE__MARK_NO_RESULT;
         ck_assert_msg(is_red(g.rgb) == rejected, "case %zu", i);

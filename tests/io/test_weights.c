@@ -208,6 +208,114 @@ START_TEST(wrong_attributes) {
 }
 END_TEST
 
+/* ---- maps of z ---- */
+
+static void save_with_maps(const char *path, drae__model *model) {
+    make_model(model, 1);
+    size_t pixels = (size_t)model->arch.size * (size_t)model->arch.size;
+    for (int r = 0; r < 3; r += 2) {
+        float *maps = NULL;
+        ck_ok(drae__model_add_maps(model, r, &maps, &err), &err);
+        for (size_t i = 0; i < 2 * pixels; i++) {
+            maps[i] = (float)(i + 1) * (i < pixels ? -0.25f : 0.5f);
+        }
+    }
+    model->calibration.kind[2] = DRAE__SCORE_Z;
+    ck_ok(drae__weights_save(path, model, 1, &err), &err);
+}
+
+START_TEST(maps_survive) {
+    const char *path = scratch("maps-of-z.h5");
+    drae__model model, read;
+    save_with_maps(path, &model);
+    ck_ok(drae__weights_load(path, 1, 1, &read, &err), &err);
+    check_same(&model, &read, 1);
+    size_t n_bytes = 2 * sizeof(float) * (size_t)model.arch.size * (size_t)model.arch.size;
+    for (int r = 0; r < 3; r++) {
+        ck_assert_int_eq((int)read.calibration.kind[r], (int)model.calibration.kind[r]);
+        ck_assert(read.calibration.maps[r] == read.maps[r]);
+        ck_assert_int_eq(read.maps[r] != NULL, r != 1);
+        ck_assert(r == 1 || memcmp(read.maps[r], model.maps[r], n_bytes) == 0);
+    }
+    drae__model_free(&read);
+    drae__model_free(&model);
+}
+END_TEST
+
+/* Puts another dataset in the place of one, of n x n values of which one is odd; n 0: none. */
+static void replace_map(const char *path, const char *name, hid_t type, hsize_t n, float odd) {
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+    ck_assert_int_ge(file, 0);
+    if (H5Lexists(file, name, H5P_DEFAULT) > 0) {
+        ck_assert_int_ge(H5Ldelete(file, name, H5P_DEFAULT), 0);
+    }
+    if (n > 0) {
+        const hsize_t dims[2] = {n, n};
+        float *values = calloc(n * n, sizeof *values);
+        for (hsize_t i = 0; i < n * n; i++) {
+            values[i] = i == 5 ? odd : 1.0f;
+        }
+        hid_t space = H5Screate_simple(2, dims, NULL);
+        hid_t data = H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+        ck_assert_int_ge(data, 0);
+        ck_assert_int_ge(H5Dwrite(data, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values),
+                         0);
+        H5Dclose(data);
+        H5Sclose(space);
+        free(values);
+    }
+    H5Fclose(file);
+}
+
+START_TEST(wrong_maps) {
+    const char *path = scratch("wrong-maps.h5");
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    static const char fix[3][4] = {"z", "phi", "ssi"}, two[4][4] = {"z", "z", "z", "z"};
+    static const int three[3] = {1, 0, 1};
+    hid_t string = H5Tcopy(H5T_C_S1);
+    H5Tset_size(string, 4);
+    const struct {
+        const char *name;
+        hid_t type;
+        hsize_t n;
+        float odd;
+        const char *part;
+    } cases[] = {
+        {"/calibration/region2/mean", H5T_IEEE_F32LE, 31, 1.0f, "region2/mean is float32 [31,31]"},
+        {"/calibration/region2/mean", H5T_STD_I32LE, 32, 1.0f, "region2/mean is"},
+        {"/calibration/region2/mean", H5T_IEEE_F32LE, 32, NAN, "region2/mean: element 5 is nan"},
+        {"/calibration/region2/mean", H5T_IEEE_F32LE, 32, INFINITY, "element 5 is inf"},
+        {"/calibration/region2/mean", 0, 0, 0.0f, "region2/mean is missing"},
+        {"/calibration/region2/scale", H5T_IEEE_F32LE, 32, 0.0f, "region2/scale: element 5 is 0"},
+        {"/calibration/region2/scale", H5T_IEEE_F32LE, 32, -1.0f, "element 5 is -1"},
+        {"/calibration/region2/scale", 0, 0, 0.0f, "region2/scale is missing"},
+        {"/calibration/region0/scale", 0, 0, 0.0f, "region0/scale is missing"},
+        {"/calibration/region2/other", H5T_IEEE_F32LE, 32, 1.0f, "region2/other is no map"},
+        {"/calibration/region3", H5T_IEEE_F32LE, 32, 1.0f, "region3 is no map"},
+    };
+    drae__model model;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        save_with_maps(path, &model);
+        drae__model_free(&model);
+        replace_map(path, cases[i].name, cases[i].type, cases[i].n, cases[i].odd);
+        drae_status status = load(path);
+        ck_assert_msg(status == DRAE_ERROR_FILE && strstr(err.text, cases[i].part) != NULL,
+                      "%zu: %d '%s', expected '%s'", i, status, err.text, cases[i].part);
+    }
+    save_with_maps(path, &model);
+    drae__model_free(&model);
+    set_attribute(path, "scores", string, 3, fix);
+    ck_refused(load(path), DRAE_ERROR_FILE, "'scores' must be \"phi\" or \"z\"", &err);
+    set_attribute(path, "scores", string, 4, two);
+    ck_refused(load(path), DRAE_ERROR_FILE, "'scores' must be as many", &err);
+    set_attribute(path, "scores", H5T_NATIVE_INT, 3, three);
+    ck_refused(load(path), DRAE_ERROR_FILE, "'scores' must be 1 to 256 texts", &err);
+    set_attribute(path, "scores", string, 3, two);
+    ck_refused(load(path), DRAE_ERROR_FILE, "/calibration/region1/mean is missing", &err);
+    H5Tclose(string);
+}
+END_TEST
+
 START_TEST(missing_attributes_take_defaults) {
     const char *path = scratch("defaults.h5");
     drae__model model;
@@ -515,11 +623,12 @@ START_TEST(maps_as_they_come) {
     }
     const char *path = scratch("maps.h5");
     drae__maps *m = NULL;
-    ck_ok(drae__maps_create(path, N, SIDE, &m, &err), &err);
-    ck_ok(drae__maps_append(m, 2, recon, residual, &err), &err);
-    ck_refused(drae__maps_append(m, 4, recon, residual, &err), DRAE_ERROR_ARGUMENT, "announced 5",
-               &err);
-    ck_ok(drae__maps_append(m, 3, recon + 2 * SIDE * SIDE, residual + 2 * SIDE * SIDE, &err), &err);
+    ck_ok(drae__maps_create(path, N, SIDE, false, &m, &err), &err);
+    ck_ok(drae__maps_append(m, 2, recon, residual, NULL, &err), &err);
+    ck_refused(drae__maps_append(m, 4, recon, residual, NULL, &err), DRAE_ERROR_ARGUMENT,
+               "announced 5", &err);
+    ck_ok(drae__maps_append(m, 3, recon + 2 * SIDE * SIDE, residual + 2 * SIDE * SIDE, NULL, &err),
+          &err);
     ck_ok(drae__maps_finish(m, &err), &err);
     drae__blob_file *file = NULL;
     ck_ok(drae__blob_open(path, NULL, 0, SIZE_MAX, &file, &err), &err);
@@ -530,10 +639,11 @@ START_TEST(maps_as_they_come) {
     ck_ok(drae__blob_need(file, "/residual", DRAE__BLOB_F32, N * SIDE * SIDE, &read, &err), &err);
     ck_assert_mem_eq(read->data, residual, sizeof residual);
     drae__blob_close(file);
-    ck_ok(drae__maps_create(path, N, SIDE, &m, &err), &err);
+    ck_ok(drae__maps_create(path, N, SIDE, false, &m, &err), &err);
     ck_refused(drae__maps_finish(m, &err), DRAE_ERROR_ARGUMENT, "0 of 5", &err);
     ck_assert(exists(path)); /* the first one */
-    ck_refused(drae__maps_create(path, 0, SIDE, &m, &err), DRAE_ERROR_ARGUMENT, "0 maps", &err);
+    ck_refused(drae__maps_create(path, 0, SIDE, false, &m, &err), DRAE_ERROR_ARGUMENT, "0 maps",
+               &err);
     drae__maps_abandon(NULL);
 }
 END_TEST
@@ -543,6 +653,8 @@ int main(void) {
     TCase *tests = tcase_create("weights");
     tcase_add_test(tests, roundtrip);
     tcase_add_test(tests, wrong_attributes);
+    tcase_add_test(tests, maps_survive);
+    tcase_add_test(tests, wrong_maps);
     tcase_add_test(tests, missing_attributes_take_defaults);
     tcase_add_test(tests, attributes_of_any_width);
     tcase_add_test(tests, wrong_tensors);

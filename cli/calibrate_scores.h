@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What `drae calibrate` measures: patches through the engine of a model, in passes. Between passes
+ * the model gets its maps; the passes after that score with them.
+ */
+#ifndef DRAE_CLI_CALIBRATE_SCORES_H
+#define DRAE_CLI_CALIBRATE_SCORES_H
+
+#include "cli/batch_reader.h"
+#include "cli/cli.h"
+
+#include "drae/engine.h"
+#include "io/progress.h"
+#include "line/statistics.h"
+#include "model/model.h"
+
+/* An engine compiled in memory from a model as it stands, on the CPU. Zeroed is empty. */
+typedef struct drae__scorer {
+    uint8_t *bytes;
+    drae_engine *engine;
+    drae_session *session;
+    float *residual, *z, *scores; /* of a batch */
+    uint8_t *spoiled;             /* of a batch: patches with defects */
+} drae__scorer;
+
+drae_status drae__scorer_open(const char *path, const drae__model *model, long threads,
+                              drae__scorer *scorer, drae__err *err);
+void drae__scorer_close(drae__scorer *scorer);
+
+/* One pass over the patches indices[0..n) of a source. */
+typedef struct drae__pass {
+    drae__source *source;
+    const size_t *indices;
+    size_t n;
+    int size;
+    float *phi, *z; /* [n], each may be NULL; z is NAN where the region has no maps */
+    /* Per region, each array or element may be NULL: |X - X^| of all patches is counted here, and
+     * the blurred residual enters the running mean and m2 (line/normalise.h), of n_added patches.
+     * For the latter the model's maps must be those of drae__scorer_measure. */
+    drae__histogram **histograms;
+    double **mean, **m2;
+    size_t *n_added;
+    bool spoil; /* puts defect number i (line/normalise.h) into patch indices[i] first */
+} drae__pass;
+
+/* Patches of one inference, and so of the buffers above. */
+#define DRAE__SCORER_BATCH 16
+
+/* Runs a pass; *done counts patches on. ERROR_INTERRUPTED after a signal. */
+drae_status drae__scorer_run(drae__scorer *scorer, const drae__pass *pass, drae__progress *progress,
+                             size_t *done, drae__err *err);
+
+/* Gives a region the maps by which z tells the blurred residual itself: z = |B (X - X^) + 1|, which
+ * is B (X - X^) + 1 as nothing is below -1. */
+drae_status drae__scorer_measure(drae__model *model, int region, drae__err *err);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "line/choose.h"
+
+#include "line/statistics.h"
+#include "model/record.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EVERY_FIRST 2
+#define EVERY_LAST  8
+
+static int by_value(const void *a, const void *b) {
+    int32_t x = *(const int32_t *)a;
+    int32_t y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Distinct products in ascending order into scratch; how many. */
+static size_t distinct(size_t n, const int32_t *products, int32_t *scratch) {
+    if (n == 0) {
+        return 0;
+    }
+    memcpy(scratch, products, n * sizeof *scratch);
+    qsort(scratch, n, sizeof *scratch, by_value);
+    size_t kept = 1;
+    for (size_t i = 1; i < n; i++) {
+        if (scratch[i] != scratch[kept - 1]) {
+            scratch[kept++] = scratch[i];
+        }
+    }
+    return kept;
+}
+
+bool drae__split_for_maps(size_t n, const int32_t *products, size_t needed, size_t least,
+                          bool *fits, int32_t *scratch) {
+    size_t n_products = distinct(n, products, scratch);
+    for (size_t every = EVERY_FIRST; every <= EVERY_LAST; every++) {
+        size_t n_fits = 0;
+        for (size_t i = 0; i < n; i++) {
+            size_t rank = i;
+            if (products[i] != DRAE__UNRECORDED) {
+                const int32_t *at =
+                    bsearch(&products[i], scratch, n_products, sizeof *scratch, by_value);
+                rank = (size_t)(at - scratch);
+            }
+            fits[i] = rank % every == 0;
+            n_fits += fits[i];
+        }
+        if (n_fits >= least && n - n_fits >= needed) {
+            return true;
+        }
+    }
+    memset(fits, 0, n * sizeof *fits);
+    return false;
+}
+
+drae_status drae__candidate_measure(size_t n_good, float *good, size_t n_defects,
+                                    const float *defects, double rate, drae__candidate *candidate,
+                                    drae__err *err) {
+    drae_status status = drae__threshold_from_good(n_good, good, rate, &candidate->threshold,
+                                                   &candidate->n_above, err);
+    candidate->n_found = 0;
+    for (size_t i = 0; i < n_defects && status == DRAE_OK; i++) {
+        candidate->n_found += !(defects[i] <= candidate->threshold);
+    }
+    return status;
+}
+
+bool drae__choose_z(const drae__candidate *phi, const drae__candidate *z) {
+    return z->n_found > phi->n_found;
+}

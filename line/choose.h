@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which score decides over a region, told from good patches and small synthetic defects alone, and
+ * which good patches may be used for what: those that the maps of z were made of have smaller z
+ * than any others, so a threshold from them would reject far more than was asked for. Products are
+ * never on both sides: frames of one part are alike.
+ */
+#ifndef DRAE_LINE_CHOOSE_H
+#define DRAE_LINE_CHOOSE_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Splits the n good patches of a region by product: fits[i] is true where patch i makes maps, false
+ * where it sets thresholds. Of the products in ascending order every second makes maps, or every
+ * third, fourth, .. eighth, the first of these that leaves at least `needed` patches for thresholds
+ * and gives at least `least` to the maps. A patch
+ * whose product is not known (DRAE__UNRECORDED) counts as a product of its own, by its place.
+ * scratch [n]. False, fits all false: the sample is too small.
+ */
+bool drae__split_for_maps(size_t n, const int32_t *products, size_t needed, size_t least,
+                          bool *fits, int32_t *scratch);
+
+/* One score of a region: what it makes of good patches and of defects. */
+typedef struct drae__candidate {
+    float threshold;
+    size_t n_above; /* good patches above it */
+    size_t n_found; /* defects above it */
+} drae__candidate;
+
+/* The threshold of a score at a false-reject rate (line/statistics.h), and the defects above it.
+ * Sorts good. A score of a defect that is not finite counts as found. */
+drae_status drae__candidate_measure(size_t n_good, float *good, size_t n_defects,
+                                    const float *defects, double rate, drae__candidate *candidate,
+                                    drae__err *err);
+
+/* Whether z decides: it finds more of the defects than phi does, at the same false-reject rate. */
+bool drae__choose_z(const drae__candidate *phi, const drae__candidate *z);
+
+#endif
