@@ -18,7 +18,8 @@ for target in build-fuzz/tests/fuzz/fuzz_*; do
     mkdir -p "build-fuzz/corpus/$name"
     # Inputs are short lists of edits: of any length from the start. A reader child may ask for any amount of
     # memory and die of it; what this process holds is bounded.
-    if ! "$target" -max_total_time="$seconds" -max_len=512 -len_control=0 -timeout=60 -rss_limit_mb=4096 -malloc_limit_mb=1000000 -print_final_stats=1 \
+    if ! "$target" -max_total_time="$seconds" -max_len=512 -len_control=0 -timeout=60 \
+        -rss_limit_mb=4096 -malloc_limit_mb=1000000 -print_final_stats=1 \
         -artifact_prefix="build-fuzz/$name-" "build-fuzz/corpus/$name" >"build-fuzz/$name.log" 2>&1; then
         tail -n 30 "build-fuzz/$name.log"
         echo "fuzz: $name found something" >&2
