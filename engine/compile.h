@@ -13,7 +13,7 @@
 #define DRAE__SCORE_BOUND_F32 1e-5f
 
 /* The same of z, times 1 + z: X^ differs in the last bits, and z divides that by the spread. */
-#define DRAE__Z_BOUND_F32 5e-3f
+#define DRAE__Z_BOUND_F32 1e-3f
 
 /* Built-in self-test patches, and how many are taken of those that are given. */
 #define DRAE__COMPILE_TESTS_BUILT_IN 4

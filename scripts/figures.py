@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figures of a model card from a labelled inspection: by region and by defect class.
 
-    scripts/figures.py results.jsonl [results.jsonl ...]
+    scripts/figures.py [--score phi|z] results.jsonl [results.jsonl ...]
 
-Prints Markdown tables: defective patches, missed ones, good patches, false rejects (with Wilson's
+--score ranks by that score; misses and rejects stay those of the inspection. Prints Markdown tables: defective patches, missed ones, good patches, false rejects (with Wilson's
 95 % interval) and the AUROC of the score. Standard library only; never part of build or tests.
 """
 import json
@@ -33,9 +33,12 @@ def auroc(good: list[float], bad: list[float]) -> str:
 
 
 def main() -> None:
-    rows = [json.loads(line) for path in sys.argv[1:] for line in open(path)]
-    rows = [r for r in rows if r["type"] == "patch"]
-    print("| region | defective | missed | good | false rejects | AUROC of phi |")
+    paths, field = sys.argv[1:], "score"
+    if paths and paths[0] == "--score":
+        field, paths = paths[1], paths[2:]
+    rows = [json.loads(line) for path in paths for line in open(path)]
+    rows = [r for r in rows if r["type"] == "patch" and r.get(field) is not None]
+    print(f"| region | defective | missed | good | false rejects | AUROC of {field} |")
     print("|---|---|---|---|---|---|")
     for region in sorted({r["region"] for r in rows}) + [None]:
         here = [r for r in rows if region in (None, r["region"])]
@@ -44,7 +47,7 @@ def main() -> None:
         missed = sum(not r["reject"] for r in bad)
         false = sum(r["reject"] for r in good)
         name = "all" if region is None else REGIONS.get(region, f"R{region}")
-        area = auroc([r["score"] for r in good], [r["score"] for r in bad])
+        area = auroc([r[field] for r in good], [r[field] for r in bad])
         print(f"| {name} | {len(bad)} | {missed}: {wilson(missed, len(bad))} | {len(good)} "
               f"| {false}: {wilson(false, len(good))} | {area} |")
     print("\n| defect | patches | missed | AUROC against good patches of its regions |")
@@ -54,8 +57,8 @@ def main() -> None:
         # Regions score on scales of their own: compare within each, weighted by its patches.
         total = 0.0
         for region in {r["region"] for r in bad}:
-            b = [r["score"] for r in bad if r["region"] == region]
-            g = [r["score"] for r in rows if r["region"] == region and r["label"] == 0]
+            b = [r[field] for r in bad if r["region"] == region]
+            g = [r[field] for r in rows if r["region"] == region and r["label"] == 0]
             total += float(auroc(g, b)) * len(b)
         missed = sum(not r["reject"] for r in bad)
         name = DEFECTS[defect] if defect < len(DEFECTS) else str(defect)
