@@ -16,7 +16,7 @@
 
 /* Patches of one inference: keeps two cores busy without holding much. */
 #define DRAE__EVAL_BATCH    16
-#define DRAE__EVAL_SCORES   8
+#define DRAE__EVAL_SCORES   (DRAE_SCORES + 1)
 #define DRAE__EVAL_FACTS    40
 #define DRAE__EVAL_PICTURES 8 /* of each kind */
 
@@ -59,7 +59,9 @@ typedef struct drae__eval {
     drae__pixels **pixels;            /* [n_scores, n_regions + 1] */
     /* of one batch */
     uint8_t *patches, *masks_read, *regions;
-    float *batch_scores, *residual, *map;
+    float *batch_scores; /* [n_batch, DRAE_SCORES] */
+    float *residual, *z, *map;
+    size_t golden_score; /* the place of the template among the scores */
     drae__report report;
     drae__report_score scores[DRAE__EVAL_SCORES];
     drae__evaluation verdicts, baseline;

@@ -22,8 +22,11 @@ static drae_status measure_score(drae__eval *e, size_t s, drae__item *items, dra
     for (size_t p = 0; p < n_places && status == DRAE_OK; p++) {
         size_t n = 0;
         for (size_t i = 0; i < e->n; i++) {
-            if (p == (size_t)r->n_regions || e->records[i].region == r->regions[p]) {
-                float value = score->values[i];
+            int region = e->records[i].region;
+            float value = score->values[i];
+            /* No score of the one that decides is a reject; of another, nothing to rank. */
+            bool ranked = !isnan(value) || r->decides[region] == (int)s;
+            if (ranked && (p == (size_t)r->n_regions || region == r->regions[p])) {
                 items[n++] = (drae__item){isnan(value) ? INFINITY : value, e->records[i].label == 1,
                                           e->cluster[i]};
             }

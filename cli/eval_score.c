@@ -51,6 +51,7 @@ void drae__eval_release(drae__eval *e) {
     free(e->regions);
     free(e->batch_scores);
     free(e->residual);
+    free(e->z);
     free(e->map);
 }
 
@@ -217,6 +218,7 @@ done:
 static drae_status prepare_report(drae__eval *e, drae__err *err) {
     drae__report *r = &e->report;
     int64_t known = 0;
+    int64_t n_maps = 0;
     bool seen[DRAE__REGIONS_MAX] = {false};
     drae_status status = drae_engine_get_int(e->engine, DRAE_ENGINE_REGIONS, &known);
     if (status != DRAE_OK) {
@@ -239,15 +241,28 @@ static drae_status prepare_report(drae__eval *e, drae__err *err) {
             r->regions[r->n_regions++] = i;
         }
     }
-    e->scores[0] = (drae__report_score){
-        .name = "phi", .title = "phi = 1 - SSIM of image and reconstruction", .map = "|X - X^|"};
+    e->scores[DRAE_SCORE_PHI] =
+        (drae__report_score){.name = drae_score_text(DRAE_SCORE_PHI),
+                             .title = "phi = 1 - SSIM of image and reconstruction",
+                             .map = "|X - X^|"};
     r->n_scores = 1;
+    (void)drae_engine_get_int(e->engine, DRAE_ENGINE_MAPS, &n_maps);
+    if (n_maps > 0) {
+        e->scores[DRAE_SCORE_Z] = (drae__report_score){
+            .name = drae_score_text(DRAE_SCORE_Z),
+            .title =
+                "normalised residual: mean of the largest |B(X - X^) - mean| / scale, mean and "
+                "scale being what is usual at that pixel on good patches of the region",
+            .map = "z"};
+        r->n_scores = DRAE_SCORES;
+    }
+    e->golden_score = r->n_scores;
     if (e->good != NULL) {
         e->scores[r->n_scores++] = (drae__report_score){
             .name = "template",
             .title = "golden template, no network: mean of the largest z of the image against mean "
                      "and spread of every pixel over good images of the region",
-            .map = "z",
+            .map = "z of the image",
             .baseline = true};
     }
     for (int i = 0; i < DRAE__REGIONS_MAX; i++) {
@@ -255,7 +270,10 @@ static drae_status prepare_report(drae__eval *e, drae__err *err) {
             e->scores[s].threshold[i] = NAN;
         }
         if (i < limit) {
-            (void)drae_engine_get_threshold(e->engine, i, &e->scores[0].threshold[i]);
+            drae_score score = DRAE_SCORE_PHI;
+            (void)drae_engine_get_score(e->engine, i, &score);
+            r->decides[i] = (int)score;
+            (void)drae_engine_get_threshold(e->engine, i, &e->scores[score].threshold[i]);
         }
     }
     r->scores = e->scores;
@@ -279,16 +297,28 @@ static drae_status allocate(drae__eval *e, drae__err *err) {
     e->patches = calloc(e->n_batch, n_pixels);
     e->masks_read = calloc(e->n_batch, n_pixels);
     e->regions = calloc(e->n_batch, 1);
-    e->batch_scores = calloc(e->n_batch, sizeof *e->batch_scores);
+    e->batch_scores = calloc(e->n_batch * DRAE_SCORES, sizeof *e->batch_scores);
     e->residual = calloc(e->n_batch * n_pixels, sizeof *e->residual);
+    e->z = calloc(e->n_batch * n_pixels, sizeof *e->z);
     e->map = calloc(n_pixels, sizeof *e->map);
     e->pixels = calloc(n_counts, sizeof *e->pixels);
     if (!there || e->cluster == NULL || e->reasons == NULL || e->extent == NULL ||
         e->contrast == NULL || e->patches == NULL || e->masks_read == NULL || e->regions == NULL ||
-        e->batch_scores == NULL || e->residual == NULL || e->map == NULL || e->pixels == NULL) {
+        e->batch_scores == NULL || e->residual == NULL || e->z == NULL || e->map == NULL ||
+        e->pixels == NULL) {
         return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", e->n);
     }
     return DRAE_OK;
+}
+
+static drae_status bind(drae__eval *e, drae_output output, void *dst, drae__err *err) {
+    size_t n_bytes = 0;
+    drae_status status = drae_output_patch_bytes(e->engine, output, &n_bytes);
+    if (status == DRAE_OK) {
+        status = drae_session_set_output(e->session, output, dst, e->n_batch * n_bytes);
+    }
+    return status == DRAE_OK ? DRAE_OK
+                             : drae__fail(err, status, "%s", drae_session_error(e->session));
 }
 
 drae_status drae__eval_open(drae__eval *e, drae__err *err) {
@@ -303,11 +333,12 @@ drae_status drae__eval_open(drae__eval *e, drae__err *err) {
          i++) {
         DRAE__TRY(drae__pixels_create(e->n_clusters, e->size, &e->pixels[i], err));
     }
-    status = drae_session_set_output(e->session, DRAE_OUTPUT_RESIDUAL, e->residual,
-                                     e->n_batch * (size_t)e->size * (size_t)e->size *
-                                         sizeof *e->residual);
-    if (status != DRAE_OK) {
-        (void)drae__fail(err, status, "%s", drae_session_error(e->session));
+    DRAE__TRY(bind(e, DRAE_OUTPUT_SCORES, e->batch_scores, err));
+    if (e->masks) {
+        DRAE__TRY(bind(e, DRAE_OUTPUT_RESIDUAL, e->residual, err));
+    }
+    if (e->masks && e->golden_score > DRAE_SCORE_Z) {
+        DRAE__TRY(bind(e, DRAE_OUTPUT_Z, e->z, err));
     }
 done:
     return status;
@@ -334,8 +365,7 @@ static drae_status set_template_threshold(drae__eval *e, int region, size_t n, f
     double rate = e->o->template_rate;
     rate = n < drae__samples_needed(rate) ? 1.0 / (double)n : rate;
     return drae__threshold_from_good(n, scores, rate < 1.0 ? rate : 0.5,
-                                     &e->scores[e->report.n_scores - 1].threshold[region], NULL,
-                                     err);
+                                     &e->scores[e->golden_score].threshold[region], NULL, err);
 }
 
 /* Every second product makes the template, the others its thresholds. */
@@ -439,7 +469,7 @@ static drae_status score_batch(drae__eval *e, size_t first, size_t n, drae__err 
     if (e->masks) {
         DRAE__TRY(drae__dataset_read_masks(e->data, indices, n, e->masks_read, err));
     }
-    status = drae_session_infer(e->session, n, e->patches, e->regions, e->batch_scores, NULL);
+    status = drae_session_infer(e->session, n, e->patches, e->regions, NULL, NULL);
     if (status != DRAE_OK && status != DRAE_ERROR_NOT_FINITE) {
         (void)drae__fail(err, status, "patches %zu to %zu: %s", first, first + n - 1,
                          drae_session_error(e->session));
@@ -450,22 +480,27 @@ static drae_status score_batch(drae__eval *e, size_t first, size_t n, drae__err 
         size_t at = first + i;
         const uint8_t *patch = e->patches + i * n_pixels;
         const uint8_t *mask = e->masks_read + i * n_pixels;
-        float score = e->batch_scores[i];
-        float threshold = e->scores[0].threshold[e->records[at].region];
-        e->values[0][at] = score;
+        int region = e->records[at].region;
+        int decides = e->report.decides[region];
+        float score = e->batch_scores[i * DRAE_SCORES + (size_t)decides];
+        float threshold = e->scores[decides].threshold[region];
         e->reasons[at] = !isfinite(score)    ? DRAE_REASON_NOT_FINITE
                          : isnan(threshold)  ? DRAE_REASON_UNCALIBRATED
                          : score > threshold ? DRAE_REASON_SCORE
                                              : DRAE_REASON_NONE;
         look_at_mask(e, at, patch, mask);
-        if (e->masks) {
-            count_pixels(e, 0, at, e->residual + i * n_pixels, mask);
+        for (size_t s = 0; s < e->golden_score; s++) {
+            e->values[s][at] = e->batch_scores[i * DRAE_SCORES + s];
+            /* A region without maps has no z: nothing to count. */
+            if (e->masks && !isnan(e->values[s][at])) {
+                const float *map = s == DRAE_SCORE_Z ? e->z : e->residual;
+                count_pixels(e, s, at, map + i * n_pixels, mask);
+            }
         }
         if (e->golden != NULL) {
-            e->values[1][at] =
-                drae__template_score(e->golden, e->records[at].region, patch, e->map);
+            e->values[e->golden_score][at] = drae__template_score(e->golden, region, patch, e->map);
             if (e->masks) {
-                count_pixels(e, 1, at, e->map, mask);
+                count_pixels(e, e->golden_score, at, e->map, mask);
             }
         }
     }
