@@ -150,6 +150,96 @@ DRAE_API const char *drae_strip_error_text(const drae_strip *strip);
 DRAE_API drae_status drae_product_vote(int n_needed, int n_runs, int n_good, int n_rejected,
                                        drae_verdict *verdict, drae_reason *reason);
 
+/* ---- stream of products ---- */
+
+/*
+ * Products on the line: results come in as they are ready, of several products and runs at once, in
+ * any order. A slot holds each product that is under way; nothing is allocated after
+ * drae_stream_create.
+ *
+ *     drae_stream_put_score for every patch; drae_stream_end_run when a run has no more to come;
+ *     drae_stream_finish when the product must be decided: what is missing then is rejected.
+ *
+ * A product is named by a number of the caller's, never used twice while the stream remembers it
+ * (the last DRAE_STREAM_MEMORY finished ones). What comes for a finished product, or for a run that
+ * was ended, is late: it is refused, changes nothing, and is counted.
+ */
+typedef struct drae_stream drae_stream;
+
+#define DRAE_STREAM_RUNS_MAX     4096
+#define DRAE_STREAM_PRODUCTS_MAX 1024
+#define DRAE_STREAM_MEMORY       1024
+
+/*
+ * Allocates for at most n_products under way at once, each seen in n_runs runs of strips of the
+ * shape of drae_strip_create, of which n_needed (a majority) must agree. No region has a threshold
+ * yet. On failure *stream is NULL: ERROR_ARGUMENT, ERROR_MEMORY. Since 0.1.
+ */
+DRAE_API drae_status drae_stream_create(int n_products, int n_runs, int n_needed, int n_frames,
+                                        int n_vials, int n_regions, drae_stream **stream);
+
+/* Releases; NULL is a no-op. Since 0.1. */
+DRAE_API void drae_stream_destroy(drae_stream *stream);
+
+/* As drae_strip_set_threshold, for products that are first heard of from now on: ERROR_ARGUMENT
+ * while any product is under way. Since 0.1. */
+DRAE_API drae_status drae_stream_set_threshold(drae_stream *stream, int region, float threshold);
+
+/*
+ * The result of one patch. The first one of a product takes a slot; ERROR_BUSY, and nothing
+ * changes, when none is free: finish a product first, the result's own stays without it and is
+ * rejected. ERROR_ARGUMENT for an index out of range (nothing changes), a late result, a second
+ * result for one patch (rejects it, see drae_strip_put_score). Since 0.1.
+ */
+DRAE_API drae_status drae_stream_put_score(drae_stream *stream, int64_t product, int run, int frame,
+                                           int vial, int region, float score);
+DRAE_API drae_status drae_stream_put_failure(drae_stream *stream, int64_t product, int run,
+                                             int frame, int vial, int region, drae_reason reason);
+
+/* No more results of a run: patches without one are rejected as MISSING. A run of a product that
+ * was never heard of takes a slot and is rejected whole. ERROR_ARGUMENT when it was ended before or
+ * is out of range; ERROR_BUSY. Since 0.1. */
+DRAE_API drae_status drae_stream_end_run(drae_stream *stream, int64_t product, int run);
+
+/*
+ * The verdict of a run (as drae_strip_verdict) and of a product so far; reason may be NULL. The
+ * product is UNDECIDED, reason NONE, until the vote of its ended runs (and of those that are
+ * rejected already) cannot change any more. ERROR_ARGUMENT for a product that is not under way.
+ * Since 0.1.
+ */
+DRAE_API drae_status drae_stream_run_verdict(const drae_stream *stream, int64_t product, int run,
+                                             drae_verdict *verdict, drae_reason *reason);
+DRAE_API drae_status drae_stream_verdict(const drae_stream *stream, int64_t product,
+                                         drae_verdict *verdict, drae_reason *reason);
+
+/*
+ * Decides over a product and frees its slot. Runs that were not ended are ended; runs of which
+ * nothing was ever heard count as missing in the vote (drae_product_vote). n_good and n_rejected
+ * may be NULL. A product that was never heard of has no result: REJECT, MISSING, and DRAE_OK.
+ * ERROR_ARGUMENT for one that was finished before. Since 0.1.
+ */
+DRAE_API drae_status drae_stream_finish(drae_stream *stream, int64_t product, drae_verdict *verdict,
+                                        drae_reason *reason, int *n_good, int *n_rejected);
+
+/* Results that came too late so far. 0 for NULL. Since 0.1. */
+DRAE_API uint64_t drae_stream_late(const drae_stream *stream);
+
+/* As drae_strip_error_text. Since 0.1. */
+DRAE_API const char *drae_stream_error_text(const drae_stream *stream);
+
+/* ---- presets ---- */
+
+/* Thresholds that were published. They belong to the network and the images that they were tuned
+ * on: on any other they are a place to start, no calibration. */
+typedef enum drae_preset {
+    /* phi of the four regions of a vial, arXiv 2603.07577: 0.016, 0.039, 0.047, 0.030. */
+    DRAE_PRESET_FERRARI_2026 = 1
+} drae_preset;
+
+/* ERROR_ARGUMENT for an unknown preset, a region that it does not have, or NULL. Any thread.
+ * Since 0.1. */
+DRAE_API drae_status drae_preset_threshold(drae_preset preset, int region, float *threshold);
+
 #ifdef __cplusplus
 }
 #endif
