@@ -153,8 +153,9 @@ static void draw_step_ticks(FILE *out, const axis *x, double top) {
     double unit = pow(10.0, floor(log10(x->hi)));
     unit = x->hi / unit < 2.0 ? unit / 5.0 : x->hi / unit < 5.0 ? unit / 2.0 : unit;
     unit = fmax(unit, 1.0);
-    for (double v = 0.0; v <= x->hi * (1.0 + 1e-9); v += unit) {
-        double at = place(x, v);
+    int last = (int)(x->hi * (1.0 + 1e-9) / unit); /* a handful */
+    for (int k = 0; k <= last; k++) {
+        double v = k * unit, at = place(x, v);
         fprintf(out,
                 "<line class=\"grid\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>"
                 "<text class=\"tick\" text-anchor=\"middle\" x=\"%.1f\" y=\"%.1f\">%.0f</text>\n",

@@ -131,8 +131,9 @@ static drae_status encode_png(const char *path, const uint8_t *pixels, int width
      * 20 % of their size; an inspection writes thousands. */
     code = code != 0 ? code : spng_set_option(context, SPNG_IMG_COMPRESSION_LEVEL, 2);
     code = code != 0 ? code : spng_set_option(context, SPNG_FILTER_CHOICE, SPNG_FILTER_CHOICE_SUB);
-    code =
-        code != 0 ? code : encode_rows(context, pixels, height, stride, (size_t)(width * samples));
+    code = code != 0
+               ? code
+               : encode_rows(context, pixels, height, stride, (size_t)width * (size_t)samples);
     if (code == 0) {
         bytes = spng_get_png_buffer(context, &n, &code);
     }

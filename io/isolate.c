@@ -93,15 +93,14 @@ static void limit(__rlimit_resource_t resource, uint64_t value) {
 }
 
 static uint64_t address_space_bytes(void) {
-    unsigned long long pages = 0;
+    char text[128];
+    uint64_t pages = 0;
     FILE *file = fopen("/proc/self/statm", "re");
     if (file != NULL) {
-        if (fscanf(file, "%llu", &pages) != 1) {
-            pages = 0;
-        }
+        pages = fgets(text, sizeof text, file) != NULL ? strtoull(text, NULL, 10) : 0;
         (void)fclose(file);
     }
-    return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static void set_limits(uint64_t file_bytes) {
