@@ -116,6 +116,6 @@ void drae__cli_catch_signals(void);
 /* The table, one line a subcommand; cli/<name>.c defines each. */
 extern const drae__command drae__command_synth, drae__command_import, drae__command_info,
     drae__command_train, drae__command_calibrate, drae__command_compile, drae__command_inspect,
-    drae__command_bench, drae__command_eval, drae__command_knapp;
+    drae__command_bench, drae__command_eval, drae__command_knapp, drae__command_drift;
 
 #endif

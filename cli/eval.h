@@ -56,6 +56,8 @@ typedef struct drae__eval {
     uint8_t *reasons;                 /* [n] */
     float *extent;                    /* [n] of the mask, NAN without */
     float *contrast;                  /* [n] */
+    float *grey;                      /* [n] mean grey level of the image */
+    float *spread;                    /* [n] its standard deviation */
     drae__pixels **pixels;            /* [n_scores, n_regions + 1] */
     /* of one batch */
     uint8_t *patches, *masks_read, *regions;

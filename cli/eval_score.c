@@ -46,6 +46,8 @@ void drae__eval_release(drae__eval *e) {
     free(e->reasons);
     free(e->extent);
     free(e->contrast);
+    free(e->grey);
+    free(e->spread);
     free(e->patches);
     free(e->masks_read);
     free(e->regions);
@@ -294,6 +296,8 @@ static drae_status allocate(drae__eval *e, drae__err *err) {
     e->reasons = calloc(e->n, 1);
     e->extent = calloc(e->n, sizeof *e->extent);
     e->contrast = calloc(e->n, sizeof *e->contrast);
+    e->grey = calloc(e->n, sizeof *e->grey);
+    e->spread = calloc(e->n, sizeof *e->spread);
     e->patches = calloc(e->n_batch, n_pixels);
     e->masks_read = calloc(e->n_batch, n_pixels);
     e->regions = calloc(e->n_batch, 1);
@@ -303,9 +307,9 @@ static drae_status allocate(drae__eval *e, drae__err *err) {
     e->map = calloc(n_pixels, sizeof *e->map);
     e->pixels = calloc(n_counts, sizeof *e->pixels);
     if (!there || e->cluster == NULL || e->reasons == NULL || e->extent == NULL ||
-        e->contrast == NULL || e->patches == NULL || e->masks_read == NULL || e->regions == NULL ||
-        e->batch_scores == NULL || e->residual == NULL || e->z == NULL || e->map == NULL ||
-        e->pixels == NULL) {
+        e->grey == NULL || e->spread == NULL || e->contrast == NULL || e->patches == NULL ||
+        e->masks_read == NULL || e->regions == NULL || e->batch_scores == NULL ||
+        e->residual == NULL || e->z == NULL || e->map == NULL || e->pixels == NULL) {
         return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", e->n);
     }
     return DRAE_OK;
@@ -488,6 +492,7 @@ static drae_status score_batch(drae__eval *e, size_t first, size_t n, drae__err 
                          : isnan(threshold)  ? DRAE_REASON_UNCALIBRATED
                          : score > threshold ? DRAE_REASON_SCORE
                                              : DRAE_REASON_NONE;
+        drae__grey_moments(n_pixels, patch, &e->grey[at], &e->spread[at]);
         look_at_mask(e, at, patch, mask);
         for (size_t s = 0; s < e->golden_score; s++) {
             e->values[s][at] = e->batch_scores[i * DRAE_SCORES + s];

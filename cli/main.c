@@ -9,7 +9,7 @@ static const drae__command *const commands[] = {
 #ifdef DRAE_TRAIN
     &drae__command_synth,     &drae__command_import,  &drae__command_train,
     &drae__command_calibrate, &drae__command_compile, &drae__command_inspect,
-    &drae__command_eval,      &drae__command_knapp,
+    &drae__command_eval,      &drae__command_knapp,   &drae__command_drift,
 #endif
     &drae__command_info,      &drae__command_bench,   NULL,
 };

@@ -4,6 +4,8 @@
 #include "line/statistics.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define OUTLIER 4.0
 
@@ -140,4 +142,58 @@ drae__ks drae__ks_test(size_t n, const float *a, size_t m, const float *b, doubl
     double size = (double)n * (double)m / ((double)n + (double)m);
     double p = kolmogorov(distance * sqrt(size));
     return (drae__ks){distance, p, p < false_alarms};
+}
+
+/* ---- both ---- */
+
+drae_status drae__drift_compare(size_t n, float *calibration, size_t m, const float *stream,
+                                double false_alarms, double length, drae__drift_found *found,
+                                drae__err *err) {
+    drae_status status = DRAE_OK;
+    drae__drift drift = {0};
+    drae__drift_found f = {.n = m};
+    float *scratch = calloc(n > m ? n : m, sizeof *scratch);
+    if (scratch == NULL) {
+        return drae__fail(err, DRAE_ERROR_MEMORY, "no memory to compare %zu values", n + m);
+    }
+    DRAE__TRY(drae__drift_learn(n, calibration, scratch, &f.reference, err));
+    DRAE__TRY(drae__drift_begin(&drift, 0.5, length, err));
+    for (size_t i = 0; i < m; i++) {
+        (void)drae__drift_add(&drift, &f.reference, (double)stream[i]);
+    }
+    memcpy(scratch, stream, m * sizeof *scratch);
+    drae__sort(m, scratch);
+    f.ks = drae__ks_test(n, calibration, m, scratch, false_alarms);
+    f.shift = (median(m, scratch) - f.reference.centre) / f.reference.scale;
+    f.cusum = drift.cusum;
+    f.page_hinkley = drift.page_hinkley;
+    f.at = drift.at > 0 ? (size_t)drift.at - 1 : m;
+    f.changed = f.ks.changed || f.cusum || f.page_hinkley;
+    *found = f;
+done:
+    free(scratch);
+    return status;
+}
+
+size_t drae__cluster_means(size_t n, const float *values, const uint32_t *cluster,
+                           size_t n_clusters, const bool *keep, double *sums, float *means,
+                           uint32_t *of) {
+    double *counts = sums + n_clusters;
+    size_t found = 0;
+    for (size_t c = 0; c < 2 * n_clusters; c++) {
+        sums[c] = 0.0;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (keep[i] && !isnan(values[i])) {
+            sums[cluster[i]] += (double)values[i];
+            counts[cluster[i]] += 1.0;
+        }
+    }
+    for (size_t c = 0; c < n_clusters; c++) {
+        if (counts[c] > 0.0) {
+            of[found] = (uint32_t)c;
+            means[found++] = (float)(sums[c] / counts[c]);
+        }
+    }
+    return found;
 }

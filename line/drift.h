@@ -88,4 +88,34 @@ typedef struct drae__ks {
  * wanted rate divided by their count. */
 drae__ks drae__ks_test(size_t n, const float *a, size_t m, const float *b, double false_alarms);
 
+/* ---- both, over a set of products ---- */
+
+typedef struct drae__drift_found {
+    drae__drift_reference reference;
+    size_t n;     /* values of the stream */
+    double shift; /* of their median from the reference's centre, in scales */
+    drae__ks ks;
+    bool cusum, page_hinkley;
+    size_t at; /* the value at which a chart alarmed first, from 0; n: never */
+    bool changed;
+} drae__drift_found;
+
+/*
+ * calibration[n] is sorted in place; stream[m] is in the order of production, m > 0, and stays.
+ * false_alarms is that of the test, length the mean run of the charts. Errors of
+ * drae__drift_learn and drae__drift_begin; ERROR_MEMORY.
+ */
+drae_status drae__drift_compare(size_t n, float *calibration, size_t m, const float *stream,
+                                double false_alarms, double length, drae__drift_found *found,
+                                drae__err *err);
+
+/*
+ * The mean of the values of each cluster that has any: means[n_clusters], in the order of the
+ * clusters, which of[n_clusters] names. Only values with keep[i] that are not NaN count.
+ * sums holds 2 * n_clusters doubles of scratch. Returns how many.
+ */
+size_t drae__cluster_means(size_t n, const float *values, const uint32_t *cluster,
+                           size_t n_clusters, const bool *keep, double *sums, float *means,
+                           uint32_t *of);
+
 #endif

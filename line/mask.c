@@ -60,3 +60,16 @@ drae__mask_size drae__mask_measure(int size, const uint8_t *patch, const uint8_t
     }
     return found;
 }
+
+void drae__grey_moments(size_t n, const uint8_t *patch, float *mean, float *spread) {
+    uint64_t sum = 0;
+    uint64_t squares = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += patch[i];
+        squares += (uint64_t)patch[i] * patch[i];
+    }
+    double m = (double)sum / (double)n;
+    double v = (double)squares / (double)n - m * m; /* whole numbers below 2^53: exact enough */
+    *mean = (float)m;
+    *spread = (float)sqrt(v > 0.0 ? v : 0.0);
+}

@@ -107,4 +107,14 @@ printf 'product,vial,inspections,rejects\n%s,0,10,11\n' "$product" >bad.csv
 expect 3 'line 2: 11 rejects of 10' "$DRAE" knapp -q --engine line.drae --data kit.h5 --out knapp --manual bad.csv
 printf 'product,vial,inspections,rejects\n99999999,0,10,1\n' >bad.csv
 expect 3 'kit has 0 units of product 99999999' "$DRAE" knapp -q --engine line.drae --data kit.h5 --out knapp --manual bad.csv
+
+# ---- drift -------------------------------------------------------------------------------------
+ok "$DRAE" synth -q -o many.h5 --strips 20 --runs 1 --frames 1 --defect-rate 0 --seed 8
+ok "$DRAE" drift --engine line.drae --calibration many.h5 --data many.h5 -o drift.json
+check "what is the same has not changed" grep -q '^{"format":1,"changed":false' drift.json
+check "score, brightness and contrast of every region" test "$(grep -o '"ks_p":1,' drift.json | wc -l)" -eq 12
+check "and the table says so" grep -q 'no change found' stdout.txt
+expect 3 'at least 20 products' "$DRAE" drift -q --engine line.drae --calibration other.h5 --data kit.h5 -o no.json
+expect 2 '--calibration and --data' "$DRAE" drift --engine line.drae --data kit.h5 -o no.json
+check "a refused comparison writes nothing" test ! -e no.json
 finish

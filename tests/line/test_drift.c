@@ -3,6 +3,7 @@
 #include "line/drift.h"
 
 #include "base/philox.h"
+#include "line/mask.h"
 #include "line/statistics.h"
 
 #include <check.h>
@@ -159,6 +160,58 @@ START_TEST(kolmogorov_smirnov_keeps_its_rate) {
 }
 END_TEST
 
+START_TEST(comparison_of_two_sets) {
+    enum { N = 60, M = 80 };
+    float before[N];
+    float now[M];
+    drae__rng rng;
+    drae__drift_found f;
+    drae__err err = {{0}};
+    drae__rng_init(&rng, 13, DRAE__PURPOSE_TEST, 0);
+    for (int i = 0; i < N; i++) {
+        before[i] = 50.0f + drae__rng_normal(&rng);
+    }
+    for (int i = 0; i < M; i++) {
+        now[i] = 50.0f + drae__rng_normal(&rng);
+    }
+    ck_assert_int_eq(drae__drift_compare(N, before, M, now, 0.01, 1e5, &f, &err), DRAE_OK);
+    ck_assert(!f.changed && f.at == M && fabs(f.shift) < 1.0 && f.n == M);
+    float first = now[0];
+    for (int i = 30; i < M; i++) { /* from value 30 on, two scales down */
+        now[i] -= 2.0f;
+    }
+    ck_assert_int_eq(drae__drift_compare(N, before, M, now, 0.01, 1e5, &f, &err), DRAE_OK);
+    ck_assert(f.changed && f.ks.changed && f.cusum);
+    ck_assert_msg(f.at > 30 && f.at < 60, "alarm at %zu", f.at);
+    ck_assert(now[0] == first); /* the stream stays as it was */
+    ck_assert_int_eq(drae__drift_compare(10, before, M, now, 0.01, 1e5, &f, &err), DRAE_ERROR_FILE);
+}
+END_TEST
+
+START_TEST(means_by_cluster) {
+    const float values[] = {1, 2, 3, 4, NAN, 100, 7};
+    const uint32_t cluster[] = {2, 0, 2, 0, 0, 1, 3};
+    const bool keep[] = {true, true, true, true, true, false, true};
+    double sums[10];
+    float means[5];
+    uint32_t of[5];
+    ck_assert_uint_eq(drae__cluster_means(7, values, cluster, 5, keep, sums, means, of), 3);
+    ck_assert(of[0] == 0 && of[1] == 2 && of[2] == 3);
+    ck_assert(means[0] == 3.0f && means[1] == 2.0f && means[2] == 7.0f);
+}
+END_TEST
+
+START_TEST(moments_of_an_image) {
+    const uint8_t patch[] = {0, 255, 0, 255};
+    float mean = 0.0f;
+    float spread = 0.0f;
+    drae__grey_moments(4, patch, &mean, &spread);
+    ck_assert(mean == 127.5f && spread == 127.5f);
+    drae__grey_moments(1, patch + 1, &mean, &spread);
+    ck_assert(mean == 255.0f && spread == 0.0f);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("drift");
     TCase *t = tcase_create("drift");
@@ -169,6 +222,9 @@ int main(void) {
     tcase_add_test(t, one_outlier_is_no_drift_and_no_number_counts);
     tcase_add_test(t, kolmogorov_smirnov_agrees_with_scipy);
     tcase_add_test(t, kolmogorov_smirnov_keeps_its_rate);
+    tcase_add_test(t, comparison_of_two_sets);
+    tcase_add_test(t, means_by_cluster);
+    tcase_add_test(t, moments_of_an_image);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
