@@ -250,17 +250,17 @@ static drae_status take(const yaml_config *yaml, drae__train_config *config,
 /* libcyaml says the line of what came before: the key is the next of its name from there on. */
 static drae_status unknown_key(const char *name, const char *text, const char *key,
                                const char *where, drae__err *err) {
-    unsigned line = 0;
-    const char *says = strstr(where, "line: ");
+    static const char label[] = "line: ";
+    const char *says = strstr(where, label);
     const char *from = text;
-    if (says != NULL && sscanf(says, "line: %u", &line) == 1) {
-        for (unsigned i = 1; i < line && strchr(from, '\n') != NULL; i++) {
-            from = strchr(from, '\n') + 1;
-        }
+    unsigned long line = says == NULL ? 0 : strtoul(says + strlen(label), NULL, 10);
+    for (unsigned long i = 1; i < line && strchr(from, '\n') != NULL; i++) {
+        from = strchr(from, '\n') + 1;
     }
     const char *at = find_token(text, from, key);
-    return drae__fail(err, DRAE_ERROR_FILE, "%s:%u: unknown key \"%s\"; docs/training.md lists all",
-                      name, at == NULL ? line : line_number(text, at), key);
+    return drae__fail(err, DRAE_ERROR_FILE,
+                      "%s:%lu: unknown key \"%s\"; docs/training.md lists all", name,
+                      at == NULL ? line : line_number(text, at), key);
 }
 
 drae_status drae__train_config_parse(const char *name, const char *text, size_t n_bytes,

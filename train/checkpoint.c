@@ -184,6 +184,11 @@ done:
     return status;
 }
 
+static bool same_arch(const drae__arch *a, const drae__arch *b) {
+    return a->block == b->block && a->width == b->width && a->latent == b->latent &&
+           a->size == b->size && a->slope == b->slope && a->bn_eps == b->bn_eps;
+}
+
 drae_status drae__checkpoint_read(const char *path, drae__trainer *t, drae__err *err) {
     drae_status status = DRAE_OK;
     drae__blob_file *file = NULL;
@@ -194,7 +199,7 @@ drae_status drae__checkpoint_read(const char *path, drae__trainer *t, drae__err 
     DRAE__TRY(drae__blob_open(path, NULL, 0, SIZE_MAX, &file, err));
     DRAE__TRY(check_kind(file, err));
     DRAE__TRY(drae__weights_take(file, nets, nets, &model, err));
-    if (memcmp(&model.arch, &t->model.arch, sizeof model.arch) != 0) {
+    if (!same_arch(&model.arch, &t->model.arch)) {
         status = drae__fail(
             err, DRAE_ERROR_FILE, "%s: width %d, latent %d, size %d, slope %g are not this run's",
             path, model.arch.width, model.arch.latent, model.arch.size, (double)model.arch.slope);
