@@ -52,7 +52,6 @@ __global__ void __launch_bounds__(THREADS) out_f16_sigmoid(const drae__cuda_out 
         sum[r] = op.bias[0];
     }
     for (int c = 0; c < op.c; c += GROUP) {
-        DRAE_UNROLL
         for (int kx = 0; kx < 3; kx++) {
             int sx = x + kx - 1;
             if (sx < 0 || sx >= op.w) {

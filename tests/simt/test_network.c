@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole networks as the CUDA backend runs them, against the f32 engine on the same weights. */
+#include "engine/backend.h"
+#include "engine/program_cuda.h"
+#include "tests/simt/cuda_case.h"
+
+#include "base/philox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SCORE_BOUND 2e-3 /* of phi, at f16 */
+
+typedef struct network {
+    int width, size, latent, n;
+    size_t shared_max;
+    drae__ssim_window window;
+} network;
+
+static const network networks[] = {
+    {8, 32, 16, 3, 227 * 1024, DRAE__SSIM_GAUSSIAN},  /* igemm, and resblock at 16 channels */
+    {16, 32, 64, 2, 227 * 1024, DRAE__SSIM_GAUSSIAN}, /* resblock from the image on */
+    {16, 48, 64, 1, 60 * 1024, DRAE__SSIM_UNIFORM},   /* less shared memory, odd sides */
+    {24, 32, 64, 1, 99 * 1024, DRAE__SSIM_GAUSSIAN},  /* no width of resblock */
+};
+
+/* Random weights that keep the size of what passes through (tests/golden/README.md has the rule).
+ */
+static void fill_model(drae__model *model, uint64_t seed) {
+    const drae__params *params = &model->params[DRAE__NET_GENERATOR];
+    drae__rng rng;
+    drae__rng_init(&rng, seed, DRAE__PURPOSE_TEST, 2);
+    for (size_t t = 0; t < params->n; t++) {
+        const drae__param *p = &params->items[t];
+        float mid = 0.0f, by = 0.1f;
+        if (p->kind == DRAE__PARAM_GAMMA || p->kind == DRAE__PARAM_VAR) {
+            mid = 1.0f;
+            by = p->kind == DRAE__PARAM_GAMMA ? 0.25f : 0.5f;
+        } else if (p->fan_in > 0) {
+            by = sqrtf(3.0f / (float)p->fan_in);
+        }
+        for (size_t i = 0; i < p->count; i++) {
+            model->data[DRAE__NET_GENERATOR][p->offset + i] =
+                drae__rng_range(&rng, mid - by, mid + by);
+        }
+    }
+}
+
+static void run_reference(const network *net, const drae__model *model, const drae__plan *plan,
+                          const uint8_t *images, float *phi, float *recon) {
+    drae__engine_data data = {.arch = model->arch,
+                              .ssim_window = net->window,
+                              .device = DRAE_DEVICE_CPU,
+                              .batch = net->n,
+                              .weights = model->data[DRAE__NET_GENERATOR]};
+    drae__err err = {{0}};
+    void *state, *session;
+    const drae__backend *cpu = &drae__backend_cpu;
+    ck_assert_int_eq(cpu->create(&data, plan, "portable", &state, &err), DRAE_OK);
+    ck_assert_int_eq(cpu->session_create(state, 1, (size_t)net->n, &session, &err), DRAE_OK);
+    const drae__infer_request request = {.n = (size_t)net->n,
+                                         .patches = images,
+                                         .phi = phi,
+                                         .z = t_f32((size_t)net->n),
+                                         .recon = recon};
+    ck_assert_int_eq(cpu->infer(session, &request, &err), DRAE_OK);
+    cpu->session_destroy(session);
+    cpu->destroy(state);
+}
+
+static void run_program(const drae__cuda_program *p, const drae__cuda_memory *memory, size_t n,
+                        float *result, float *recon) {
+    drae__err err = {{0}};
+    for (int i = 0; i < p->n_steps; i++) {
+        cuda_done(drae__cuda_program_step(p, i, memory, n, NULL, &err), &err);
+    }
+    cuda_done(drae__cuda_program_score(p, memory, n, NULL, &err), &err);
+    size_t pixels = (size_t)p->plan->arch.size * (size_t)p->plan->arch.size;
+    cuda_download(result, memory->arena + p->result_at, n * 4 * sizeof(float));
+    cuda_download(recon, memory->arena + p->recon_at, n * pixels * sizeof(float));
+}
+
+START_TEST(scores) {
+    const network *net = &networks[_i];
+    t_begin("network of width %d, size %d, %zu bytes of shared memory", net->width, net->size,
+            net->shared_max);
+    drae__arch arch = drae__arch_default();
+    arch.width = net->width;
+    arch.size = net->size;
+    arch.latent = net->latent;
+    drae__model model;
+    drae__plan plan;
+    drae__cuda_program program;
+    drae__err err = {{0}};
+    ck_assert_int_eq(drae__model_create(&arch, 1u << DRAE__NET_GENERATOR, &model, &err), DRAE_OK);
+    fill_model(&model, 7);
+    ck_assert_int_eq(drae__plan_create(&arch, &model.params[DRAE__NET_GENERATOR], &plan, &err),
+                     DRAE_OK);
+    size_t n = (size_t)net->n, pixels = (size_t)net->size * (size_t)net->size;
+    uint8_t *images = t_bytes(n * pixels);
+    t_pair noise = t_uniform(n * pixels, 3, -20.0f, 20.0f);
+    for (size_t i = 0; i < n * pixels; i++) {
+        double row = (double)(i / (size_t)net->size), column = (double)(i % (size_t)net->size);
+        images[i] = (uint8_t)(127.0 + 90.0 * sin(0.37 * row + 0.21 * column) + noise.d[i]);
+    }
+    float *phi = t_f32(n), *recon = t_f32(n * pixels);
+    run_reference(net, &model, &plan, images, phi, recon);
+
+    const drae__cuda_device device = {.sm_count = 8, .shared_max = net->shared_max};
+    ck_assert_msg(drae__cuda_program_create(&plan, model.data[DRAE__NET_GENERATOR], net->window,
+                                            &device, n, &program, &err) == DRAE_OK,
+                  "%s", err.text);
+    const drae__cuda_memory memory = {
+        .weights = cuda_upload(program.weights, program.weights_bytes),
+        .arena = cuda_empty(program.arena_bytes),
+        .images = cuda_upload(images, n * pixels),
+    };
+    float *result = t_f32(4 * n), *result2 = t_f32(4 * n);
+    t_pair got = t_result(n * pixels);
+    float *again = t_f32(n * pixels);
+    run_program(&program, &memory, n, result, got.f);
+    for (size_t i = 0; i < n; i++) {
+        t_near("phi", (double)result[4 * i], (double)phi[i], SCORE_BOUND);
+    }
+    for (size_t i = 0; i < n * pixels; i++) {
+        got.d[i] = (double)recon[i];
+    }
+    (void)t_within_all("reconstruction", got, 2e-3);
+
+    /* The same bits again, and for fewer patches in the same buffers. */
+    run_program(&program, &memory, n, result2, again);
+    t_equal_f32("result", 4 * n, result, result2);
+    run_program(&program, &memory, 1, result2, again);
+    t_equal_f32("result of one", 4, result, result2);
+    t_equal_f32("reconstruction of one", pixels, got.f, again);
+
+    char text[8192];
+    ck_assert_uint_lt(drae__cuda_program_print(&program, text, sizeof text), sizeof text);
+    bool fused = strstr(text, "resblock") != NULL;
+    ck_assert_msg(fused == (net->width != 24), "%s:\n%s", t_name(), text);
+    drae__cuda_program_free(&program);
+    drae__model_free(&model);
+    t_end();
+}
+END_TEST
+
+START_TEST(weights_beyond_f16) {
+    t_begin("weights beyond f16");
+    drae__arch arch = drae__arch_default();
+    arch.width = 8;
+    arch.size = 32;
+    drae__model model;
+    drae__plan plan;
+    drae__cuda_program program = {0};
+    drae__err err = {{0}};
+    ck_assert_int_eq(drae__model_create(&arch, 1u << DRAE__NET_GENERATOR, &model, &err), DRAE_OK);
+    ck_assert_int_eq(drae__plan_create(&arch, &model.params[DRAE__NET_GENERATOR], &plan, &err),
+                     DRAE_OK);
+    drae__model_tensor(&model, DRAE__NET_GENERATOR, "encoder/stage1/B/conv1/weight")[5] = 70000.0f;
+    const drae__cuda_device device = {.sm_count = 8, .shared_max = 99 * 1024};
+    ck_assert_int_eq(drae__cuda_program_create(&plan, model.data[DRAE__NET_GENERATOR],
+                                               DRAE__SSIM_GAUSSIAN, &device, 1, &program, &err),
+                     DRAE_ERROR_NOT_FINITE);
+    ck_assert_ptr_nonnull(strstr(err.text, "encoder/stage1/B/conv1/weight"));
+    drae__cuda_program_free(&program);
+    drae__model_free(&model);
+    t_end();
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("network");
+    TCase *tc = tcase_create("network");
+    suite_add_tcase(suite, tc);
+    tcase_add_loop_test(tc, scores, 0, (int)(sizeof networks / sizeof networks[0]));
+    tcase_add_test(tc, weights_beyond_f16);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner), ran = srunner_ntests_run(runner);
+    srunner_free(runner);
+    return failed == 0 && ran > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
