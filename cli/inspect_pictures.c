@@ -357,7 +357,7 @@ static void fill_head(drae__sheet_head *head, const drae__inspection *in, const 
         drae_strip_vial_cause(in->strip, v, NULL, &region) == DRAE_OK) {
         char name[32];
         drae__region_name(in, h->regions.values[region], name);
-        (void)snprintf(head->why, sizeof head->why, "%s %.4f", name,
+        (void)snprintf(head->why, sizeof head->why, "%s %#.4g", name,
                        (double)s->cells[region * h->vials.n + v].score);
     } else if (reason != DRAE_REASON_NONE) {
         (void)snprintf(head->why, sizeof head->why, "%s", drae_reason_text(reason));

@@ -64,9 +64,9 @@ static void score_text(float score, float threshold, char *dst, size_t n_bytes) 
     if (isnan(score)) {
         (void)snprintf(dst, n_bytes, "no score");
     } else if (isnan(threshold)) {
-        (void)snprintf(dst, n_bytes, "%.4f", (double)score);
+        (void)snprintf(dst, n_bytes, "%#.4g", (double)score);
     } else {
-        (void)snprintf(dst, n_bytes, "%.4f %c %.4f", (double)score, score > threshold ? '>' : '<',
+        (void)snprintf(dst, n_bytes, "%#.4g %c %#.4g", (double)score, score > threshold ? '>' : '<',
                        (double)threshold);
     }
 }
