@@ -49,6 +49,14 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     model.calibration.n_regions = 2;
     model.calibration.threshold[0] = model.calibration.anchor[0] = 0.5f;
     model.calibration.threshold[1] = model.calibration.anchor[1] = 0.25f;
+    model.calibration.kind[1] = DRAE__SCORE_Z;
+    float *maps = NULL;
+    if (drae__model_add_maps(&model, 1, &maps, &err) != DRAE_OK) {
+        abort();
+    }
+    for (size_t i = 0; i < 2 * SIZE * SIZE; i++) {
+        maps[i] = 0.125f;
+    }
     if (drae__compile(&model, &options, &good, &good_bytes, &report, &err) != DRAE_OK) {
         abort();
     }
