@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- scores ---- */
 
@@ -159,16 +160,26 @@ static double wrongness(const drae__eval *e, size_t i, bool false_reject) {
     return false_reject ? factor : -factor;
 }
 
-/* The worst of a kind, worst first; their number. */
-static size_t find_worst(const drae__eval *e, bool false_reject,
+/* The worst of a kind, worst first, one a product: a defect looks alike in all runs. worst_of
+ * [n_clusters] is scratch, index + 1 of the worst patch of each product. */
+static size_t find_worst(const drae__eval *e, bool false_reject, size_t *worst_of,
                          size_t worst[DRAE__EVAL_PICTURES]) {
     size_t n = 0;
+    memset(worst_of, 0, e->n_clusters * sizeof *worst_of);
     for (size_t i = 0; i < e->n; i++) {
         bool wrong = false_reject ? e->records[i].label != 1 && e->reasons[i] == DRAE_REASON_SCORE
                                   : e->records[i].label == 1 && e->reasons[i] == DRAE_REASON_NONE;
-        if (!wrong) {
+        size_t *of = &worst_of[e->cluster[i]];
+        if (wrong &&
+            (*of == 0 || wrongness(e, *of - 1, false_reject) < wrongness(e, i, false_reject))) {
+            *of = i + 1;
+        }
+    }
+    for (size_t c = 0; c < e->n_clusters; c++) {
+        if (worst_of[c] == 0) {
             continue;
         }
+        size_t i = worst_of[c] - 1;
         double how = wrongness(e, i, false_reject);
         size_t at = n < DRAE__EVAL_PICTURES ? n++ : DRAE__EVAL_PICTURES;
         for (; at > 0 && wrongness(e, worst[at - 1], false_reject) < how; at--) {
@@ -187,14 +198,17 @@ static drae_status draw_pictures(drae__eval *e, drae__err *err) {
     size_t n_pixels = (size_t)e->size * (size_t)e->size;
     drae_status status = DRAE_OK;
     uint8_t *patch = calloc(3, n_pixels);
-    if (patch == NULL) {
+    size_t *worst_of = calloc(e->n_clusters, sizeof *worst_of);
+    if (patch == NULL || worst_of == NULL) {
+        free(patch);
+        free(worst_of);
         return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for pictures");
     }
     uint8_t *heat = patch + n_pixels;
     uint8_t *mask = heat + n_pixels;
     for (int kind = 0; kind < 2; kind++) {
         size_t worst[DRAE__EVAL_PICTURES];
-        size_t n = find_worst(e, kind == 1, worst);
+        size_t n = find_worst(e, kind == 1, worst_of, worst);
         for (size_t k = 0; k < n; k++) {
             drae__report_picture *p = &e->pictures[e->report.n_pictures];
             DRAE__TRY(drae__eval_heat(e, worst[k], patch, heat, err));
@@ -210,6 +224,7 @@ static drae_status draw_pictures(drae__eval *e, drae__err *err) {
     e->report.pictures = e->pictures;
 done:
     free(patch);
+    free(worst_of);
     return status;
 }
 

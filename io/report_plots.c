@@ -244,15 +244,19 @@ void drae__report_plot_scores(drae__text_file *f, const drae__report *report, si
 
 /* ---- vote ---- */
 
+/* Each k in the middle of its share of the axis. */
+static double place_vote(const drae__evaluation *e, size_t k) {
+    return place_x(((double)k + 0.5) / (double)e->n_votes);
+}
+
 static void vote_line(drae__text_file *f, const drae__evaluation *e, bool missed, double top,
                       const char *color) {
-    double n = (double)(e->n_votes > 1 ? e->n_votes - 1 : 1);
     for (int pass = 0; pass < 2; pass++) {
         drae__text_print(f, "<path d=\"");
         for (size_t k = 0; k < e->n_votes; k++) {
             const drae__level_figures *g = &e->votes[k].figures;
             drae__interval i = missed ? g->tnr.exact : g->tpr.exact;
-            double x = place_x((double)k / n);
+            double x = place_vote(e, k) + (missed ? -3.0 : 3.0); /* bars beside each other */
             if (pass == 0) {
                 drae__text_print(f, "M%.1f %.1fV%.1f", x, place_y(fmin(1.0, (1.0 - i.low) / top)),
                                  place_y((1.0 - i.high) / top));
@@ -282,12 +286,11 @@ void drae__report_plot_votes(drae__text_file *f, const drae__report *report) {
         (void)snprintf(label, sizeof label, "%.1f", 50.0 * k * top);
         tick_y(f, 0.5 * k, label);
     }
-    double n = (double)(e->n_votes > 1 ? e->n_votes - 1 : 1);
     for (size_t k = 0; k < e->n_votes; k++) {
         (void)snprintf(label, sizeof label, "%zu", k + 1);
-        tick_x(f, (double)k / n, label);
+        tick_x(f, ((double)k + 0.5) / (double)e->n_votes, label);
     }
-    double chosen = place_x((double)(report->vote_needed - 1) / n);
+    double chosen = place_vote(e, (size_t)report->vote_needed - 1);
     drae__text_print(f, "<path d=\"M%.1f %dV%d\" class=\"th\"/>", chosen, TOP, HEIGHT - BOTTOM);
     vote_line(f, e, true, top, BAD_COLOR);
     vote_line(f, e, false, top, GOOD_COLOR);
