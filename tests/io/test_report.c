@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Text that is whole or not there, and what people found as CSV. */
+#include "io/manual.h"
+#include "io/text_file.h"
+
+#include "base/file.h"
+#include "model/record.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/drae-report-XXXXXX";
+static char path[64];
+
+static char *read_back(void) {
+    uint8_t *bytes = NULL;
+    size_t n = 0;
+    ck_assert_int_eq(drae__file_read(path, 1 << 20, &bytes, &n, NULL), DRAE_OK);
+    return (char *)bytes;
+}
+
+START_TEST(text_is_escaped) {
+    drae__text_file *file = NULL;
+    ck_assert_int_eq(drae__text_create(path, &file, NULL), DRAE_OK);
+    drae__text_html(file, "a<b>&\"'\xc3\xa9\x01\xff");
+    drae__text_put(file, "|");
+    drae__text_csv(file, "plain");
+    drae__text_put(file, "|");
+    drae__text_csv(file, "a,\"b\"\nc");
+    drae__text_print(file, "|%d", 7);
+    ck_assert_int_eq(access(path, F_OK), -1); /* not before it is finished */
+    ck_assert_int_eq(drae__text_finish(file, NULL), DRAE_OK);
+    char *text = read_back();
+    ck_assert_str_eq(text, "a&lt;b&gt;&amp;&quot;&#39;\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd|plain|"
+                           "\"a,\"\"b\"\"?c\"|7");
+    free(text);
+}
+END_TEST
+
+START_TEST(base64_of_the_standard) {
+    /* RFC 4648, section 10 */
+    static const char *const cases[][2] = {
+        {"", ""},        {"f", "Zg=="},        {"fo", "Zm8="},
+        {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"foobar", "Zm9vYmFy"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        drae__text_file *file = NULL;
+        ck_assert_int_eq(drae__text_create(path, &file, NULL), DRAE_OK);
+        drae__text_base64(file, (const uint8_t *)cases[i][0], strlen(cases[i][0]));
+        ck_assert_int_eq(drae__text_finish(file, NULL), DRAE_OK);
+        char *text = read_back();
+        ck_assert_str_eq(text, cases[i][1]);
+        free(text);
+    }
+}
+END_TEST
+
+START_TEST(abandoned_text_is_not_there) {
+    drae__text_file *file = NULL;
+    drae__err err = {{0}};
+    (void)unlink(path);
+    ck_assert_int_eq(drae__text_create(path, &file, NULL), DRAE_OK);
+    drae__text_put(file, "half");
+    drae__text_abandon(file);
+    ck_assert_int_eq(access(path, F_OK), -1);
+    ck_assert_int_eq(drae__text_create("/proc/none/x", &file, &err), DRAE_ERROR_IO);
+    ck_assert_ptr_null(file);
+    ck_assert_ptr_nonnull(strstr(err.text, "/proc/none/x"));
+    drae__text_abandon(NULL);
+    ck_assert_int_eq(drae__text_finish(NULL, NULL), DRAE_OK);
+}
+END_TEST
+
+static drae_status read_manual(const char *text, drae__manual_row **rows, size_t *n, bool *vials,
+                               drae__err *err) {
+    ck_assert_int_eq(drae__file_write(path, text, strlen(text), NULL), DRAE_OK);
+    return drae__manual_read(path, rows, n, vials, err);
+}
+
+START_TEST(manual_rows) {
+    drae__manual_row *rows = NULL;
+    size_t n = 0;
+    bool vials = false;
+    ck_assert_int_eq(read_manual("rejects,\"product\",who,vial,inspections\r\n"
+                                 "3,7,ann,2,10\r\n\r\n 0 , -8 ,bob,0, 50 \n",
+                                 &rows, &n, &vials, NULL),
+                     DRAE_OK);
+    ck_assert_uint_eq(n, 2);
+    ck_assert(vials && rows[0].product == 7 && rows[0].vial == 2);
+    ck_assert(rows[0].inspections == 10 && rows[0].rejects == 3);
+    ck_assert(rows[1].product == -8 && rows[1].inspections == 50 && rows[1].rejects == 0);
+    free(rows);
+    ck_assert_int_eq(read_manual("product,inspections,rejects\n7,10,3", &rows, &n, &vials, NULL),
+                     DRAE_OK);
+    ck_assert(n == 1 && !vials && rows[0].vial == DRAE__UNRECORDED);
+    free(rows);
+}
+END_TEST
+
+START_TEST(manual_mistakes_name_their_line) {
+    static const char *const cases[][2] = {
+        {"product,inspections\n1,2\n", "no column rejects"},
+        {"product,inspections,rejects\n", "has no unit"},
+        {"", "no column product"},
+        {"product,inspections,rejects\n1,2\n", "line 2 has no whole number in column rejects"},
+        {"product,inspections,rejects\n1,2,1\nx,2,1\n", "line 3 has no whole number"},
+        {"product,inspections,rejects\n1,2,1.5\n", "column rejects"},
+        {"product,inspections,rejects\n1,2,3\n", "line 2: 3 rejects of 2"},
+        {"product,inspections,rejects\n1,0,0\n", "line 2: 0 rejects of 0"},
+        {"product,inspections,rejects\n1,2,-1\n", "line 2: -1 rejects"},
+        {"product,inspections,rejects\n99999999999999999999,2,1\n", "column product"},
+        {"product,inspections,rejects\n1,4294967296,1\n", "column inspections"},
+        {"product,inspections,rejects\r1,2,1\r1,2,1\r", "CR alone"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        drae__manual_row *rows = NULL;
+        size_t n = 0;
+        bool vials = false;
+        drae__err err = {{0}};
+        ck_assert_msg(read_manual(cases[i][0], &rows, &n, &vials, &err) == DRAE_ERROR_FILE,
+                      "case %zu was taken", i);
+        ck_assert_msg(strstr(err.text, cases[i][1]) != NULL, "case %zu: %s", i, err.text);
+        ck_assert_ptr_null(rows);
+    }
+}
+END_TEST
+
+int main(void) {
+    if (mkdtemp(folder) == NULL) {
+        return EXIT_FAILURE;
+    }
+    (void)snprintf(path, sizeof path, "%s/file", folder);
+    Suite *suite = suite_create("report");
+    TCase *t = tcase_create("report");
+    tcase_add_test(t, text_is_escaped);
+    tcase_add_test(t, base64_of_the_standard);
+    tcase_add_test(t, abandoned_text_is_not_there);
+    tcase_add_test(t, manual_rows);
+    tcase_add_test(t, manual_mistakes_name_their_line);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    (void)unlink(path);
+    (void)rmdir(folder);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
