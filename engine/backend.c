@@ -3,5 +3,10 @@
 #include "engine/backend.h"
 
 const drae__backend *drae__backend_find(drae_device device) {
+#if defined(DRAE__CUDA)
+    if (device == DRAE_DEVICE_CUDA) {
+        return &drae__backend_cuda;
+    }
+#endif
     return device == DRAE_DEVICE_CPU ? &drae__backend_cpu : NULL;
 }

@@ -60,5 +60,6 @@ typedef struct drae__backend {
 const drae__backend *drae__backend_find(drae_device device);
 
 extern const drae__backend drae__backend_cpu;
+extern const drae__backend drae__backend_cuda; /* where DRAE_CUDA is on */
 
 #endif

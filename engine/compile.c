@@ -22,10 +22,11 @@ static drae_status check_options(const drae__model *model, const drae__compile_o
         return drae__fail(err, DRAE_ERROR_ARGUMENT, "%zu self-test patches, at most %d",
                           options->n_patches, DRAE__ENGINE_TESTS_MAX);
     }
-    if (strcmp(options->precision, "f32") != 0) {
+    bool cuda = options->device == DRAE_DEVICE_CUDA;
+    if (strcmp(options->precision, cuda ? "f16" : "f32") != 0) {
         return drae__fail(err, DRAE_ERROR_UNSUPPORTED,
-                          "precision %s is not available on device cpu in this version: use f32",
-                          options->precision);
+                          "precision %s is not available on device %s in this version: use %s",
+                          options->precision, cuda ? "cuda" : "cpu", cuda ? "f16" : "f32");
     }
     if (drae__backend_find(options->device) == NULL) {
         return drae__fail(err, DRAE_ERROR_DEVICE,
@@ -107,7 +108,8 @@ static void describe(const drae__model *model, const drae__compile_options *opti
     data->provenance = model->provenance;
     data->weights = model->data[DRAE__NET_GENERATOR];
     data->n_weights = model->params[DRAE__NET_GENERATOR].total;
-    data->test_bound = DRAE__SCORE_BOUND_F32;
+    data->test_bound =
+        options->device == DRAE_DEVICE_CUDA ? DRAE__SCORE_BOUND_F16 : DRAE__SCORE_BOUND_F32;
     data->test_bound_z = DRAE__Z_BOUND_F32;
     data->verified = true;
     (void)snprintf(data->compiler, sizeof data->compiler, "drae %d.%d.%d", DRAE_VERSION_MAJOR,

@@ -11,6 +11,7 @@
 /* How far the score of a device may be from the recorded one, by precision (docs/engine-file.md
  * says how it was chosen). */
 #define DRAE__SCORE_BOUND_F32 1e-5f
+#define DRAE__SCORE_BOUND_F16 2e-3f
 
 /* The same of z, times 1 + z: X^ differs in the last bits, and z divides that by the spread. */
 #define DRAE__Z_BOUND_F32 1e-3f

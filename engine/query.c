@@ -81,7 +81,7 @@ drae_status drae_engine_get_text(const drae_engine *engine, drae_engine_text id,
         *text = engine->sha256;
         return DRAE_OK;
     case DRAE_ENGINE_PRECISION:
-        *text = "f32";
+        *text = d->device == DRAE_DEVICE_CUDA ? "f16" : "f32";
         return DRAE_OK;
     case DRAE_ENGINE_KERNELS:
         *text = engine->backend->kernels(engine->state);

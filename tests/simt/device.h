@@ -10,4 +10,7 @@
 /* Waits for the device; false with the text of an error, which is cleared where it can be. */
 bool device_finish(char *text, size_t n_bytes);
 
+/* Whether there is one at all: suites are skipped where not. */
+bool device_there(void);
+
 #endif

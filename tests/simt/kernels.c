@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs the suites of the CUDA kernels, on whatever device.h stands for in this build. */
+#include "tests/simt/device.h"
 #include "tests/simt/suites.h"
 
 #include <stdlib.h>
 
+#define SKIPPED 77
+
 int main(void) {
+    if (!device_there()) {
+        const char *require = getenv("DRAE_REQUIRE_GPU");
+        return require != NULL && require[0] == '1' ? EXIT_FAILURE : SKIPPED;
+    }
     SRunner *runner = srunner_create(suite_conv());
     srunner_add_suite(runner, suite_dense());
     srunner_add_suite(runner, suite_block());

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The CUDA backend: f16 on kernels/infer_cuda.h, one stream a session.
+ *
+ *     create    device 0, weights packed for it (program_cuda) and uploaded
+ *     session   an arena, pinned buffers, one graph for each of four batch sizes: copy in, every
+ *               kernel, scores out. A cycle is one launch of the smallest graph that holds it
+ *     maps      what was asked for is computed and copied after the graph, on the same stream
+ *
+ * An error of the device is sticky: the session says ERROR_DEVICE from then on and closes cleanly.
+ * Where there is no driver or no device, create says so; the library loads all the same, the
+ * runtime is linked statically. z is not computed on a device yet: an engine that has its maps is
+ * refused.
+ */
+#include "engine/backend.h"
+
+#include "base/arena.h"
+#include "base/size.h"
+#include "engine/program_cuda.h"
+
+#include <cuda_runtime_api.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GRAPHS  4 /* the batch, its half, its quarter, one */
+#define S_OF_MS 1e-3
+
+typedef struct cuda_state {
+    const drae__plan *plan;
+    const float *model; /* copy of the weights: programs depend on the batch */
+    drae__ssim_window window;
+    drae__cuda_device device;
+    char kernels[32];           /* "sm_90 f16" */
+    drae__cuda_program program; /* of the engine's own batch, for the plan's text */
+} cuda_state;
+
+typedef struct cuda_session {
+    const cuda_state *state;
+    drae__cuda_program program;
+    drae__cuda_memory memory;
+    uint8_t *weights, *images; /* what memory leads to */
+    /* device: maps; pinned: what goes in and comes out */
+    float *anchors, *residual;
+    uint8_t *heat, *heat_fixed;
+    uint8_t *pinned_images;
+    float *pinned_results, *pinned_anchors;
+    cudaStream_t stream;
+    cudaGraphExec_t graphs[GRAPHS];
+    size_t graph_n[GRAPHS];
+    cudaEvent_t events[DRAE__PLAN_OPS + 3];
+    bool lost;
+} cuda_session;
+
+static drae_status cuda_fail(drae__err *err, cudaError_t e, const char *what) {
+    drae_status status = e == cudaErrorMemoryAllocation ? DRAE_ERROR_MEMORY : DRAE_ERROR_DEVICE;
+    return drae__fail(err, status, "cuda: %s: %s", what, cudaGetErrorString(e));
+}
+
+#define CUDA_TRY(call, what)                                                                       \
+    do {                                                                                           \
+        cudaError_t e_ = (call);                                                                   \
+        if (e_ != cudaSuccess) {                                                                   \
+            status = cuda_fail(err, e_, what);                                                     \
+            goto done;                                                                             \
+        }                                                                                          \
+    } while (0)
+
+/* ---- the device ---- */
+
+static void cuda_destroy(void *state) {
+    cuda_state *s = state;
+    if (s != NULL) {
+        drae__cuda_program_free(&s->program);
+        free((void *)(uintptr_t)s->model);
+        free(s);
+    }
+}
+
+static drae_status describe_device(cuda_state *s, drae__err *err) {
+    drae_status status = DRAE_OK;
+    int count = 0, major = 0, minor = 0, shared = 0;
+    cudaError_t e = cudaGetDeviceCount(&count);
+    if (e != cudaSuccess || count == 0) {
+        return drae__fail(
+            err, DRAE_ERROR_DEVICE,
+            "no CUDA device (%s): use the cpu, or a machine with a GPU and its driver",
+            e != cudaSuccess ? cudaGetErrorString(e) : "none is installed");
+    }
+    CUDA_TRY(cudaSetDevice(0), "choosing device 0");
+    CUDA_TRY(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0), "attributes");
+    CUDA_TRY(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0), "attributes");
+    CUDA_TRY(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0),
+             "attributes");
+    CUDA_TRY(cudaDeviceGetAttribute(&s->device.sm_count, cudaDevAttrMultiProcessorCount, 0),
+             "attributes");
+    if (major < 8) {
+        status = drae__fail(err, DRAE_ERROR_DEVICE,
+                            "the device is sm_%d%d: the kernels need sm_80 or later", major, minor);
+        goto done;
+    }
+    s->device.shared_max = (size_t)shared;
+    (void)snprintf(s->kernels, sizeof s->kernels, "sm_%d%d f16", major, minor);
+done:
+    return status;
+}
+
+static drae_status cuda_create(const drae__engine_data *data, const drae__plan *plan,
+                               const char *kernels, void **state, drae__err *err) {
+    drae_status status = DRAE_OK;
+    if (strcmp(kernels, "auto") != 0) {
+        return drae__fail(err, DRAE_ERROR_DEVICE, "no \"%s\" kernels on cuda: use \"auto\"",
+                          kernels);
+    }
+    for (int r = 0; r < data->calibration.n_regions; r++) {
+        if (data->calibration.maps[r] != NULL) {
+            return drae__fail(err, DRAE_ERROR_UNSUPPORTED,
+                              "region %d is scored by z, which cuda does not compute: use the cpu",
+                              r);
+        }
+    }
+    cuda_state *s = calloc(1, sizeof *s);
+    float *model = s == NULL ? NULL : drae__aligned_alloc(data->n_weights * sizeof *model);
+    if (model == NULL) {
+        free(s);
+        return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the engine");
+    }
+    memcpy(model, data->weights, data->n_weights * sizeof *model);
+    s->model = model;
+    s->plan = plan;
+    s->window = data->ssim_window;
+    DRAE__TRY(describe_device(s, err));
+    DRAE__TRY(drae__cuda_program_create(plan, s->model, s->window, &s->device, (size_t)data->batch,
+                                        &s->program, err));
+    *state = s;
+    s = NULL;
+done:
+    cuda_destroy(s);
+    return status;
+}
+
+static const char *cuda_kernels(const void *state) {
+    return ((const cuda_state *)state)->kernels;
+}
+
+static size_t cuda_print(const void *state, char *text, size_t n_bytes) {
+    return drae__cuda_program_print(&((const cuda_state *)state)->program, text, n_bytes);
+}
+
+/* ---- sessions ---- */
+
+static void cuda_session_destroy(void *session) {
+    cuda_session *c = session;
+    if (c == NULL) {
+        return;
+    }
+    /* After a lost device these return errors, and free what can be freed. */
+    for (int i = 0; i < GRAPHS; i++) {
+        if (c->graphs[i] != NULL) {
+            (void)cudaGraphExecDestroy(c->graphs[i]);
+        }
+    }
+    for (int i = 0; i < DRAE__PLAN_OPS + 3; i++) {
+        if (c->events[i] != NULL) {
+            (void)cudaEventDestroy(c->events[i]);
+        }
+    }
+    if (c->stream != NULL) {
+        (void)cudaStreamDestroy(c->stream);
+    }
+    (void)cudaFree(c->weights);
+    (void)cudaFree(c->memory.arena);
+    (void)cudaFree(c->images);
+    (void)cudaFree(c->anchors);
+    (void)cudaFree(c->residual);
+    (void)cudaFree(c->heat);
+    (void)cudaFree(c->heat_fixed);
+    (void)cudaFreeHost(c->pinned_images);
+    (void)cudaFreeHost(c->pinned_results);
+    (void)cudaFreeHost(c->pinned_anchors);
+    drae__cuda_program_free(&c->program);
+    free(c);
+}
+
+static size_t pixels_of(const cuda_session *c) {
+    return (size_t)c->program.plan->arch.size * (size_t)c->program.plan->arch.size;
+}
+
+static drae_status allocate(cuda_session *c, drae__err *err) {
+    drae_status status = DRAE_OK;
+    size_t batch = c->program.batch, pixels = batch * pixels_of(c);
+    CUDA_TRY(cudaMalloc((void **)&c->weights, c->program.weights_bytes), "memory for weights");
+    CUDA_TRY(cudaMalloc((void **)&c->memory.arena, c->program.arena_bytes), "memory for buffers");
+    CUDA_TRY(cudaMalloc((void **)&c->images, pixels), "memory for images");
+    CUDA_TRY(cudaMalloc((void **)&c->anchors, batch * sizeof(float)), "memory for anchors");
+    CUDA_TRY(cudaMalloc((void **)&c->residual, pixels * sizeof(float)), "memory for maps");
+    CUDA_TRY(cudaMalloc((void **)&c->heat, pixels), "memory for maps");
+    CUDA_TRY(cudaMalloc((void **)&c->heat_fixed, pixels), "memory for maps");
+    CUDA_TRY(cudaHostAlloc((void **)&c->pinned_images, pixels, cudaHostAllocDefault),
+             "pinned memory");
+    CUDA_TRY(
+        cudaHostAlloc((void **)&c->pinned_results, 4 * batch * sizeof(float), cudaHostAllocDefault),
+        "pinned memory");
+    CUDA_TRY(
+        cudaHostAlloc((void **)&c->pinned_anchors, batch * sizeof(float), cudaHostAllocDefault),
+        "pinned memory");
+    memset(c->pinned_images, 0, pixels);
+    c->memory.weights = c->weights;
+    c->memory.images = c->images;
+    CUDA_TRY(cudaMemcpy(c->weights, c->program.weights, c->program.weights_bytes,
+                        cudaMemcpyHostToDevice),
+             "weights");
+    /* Buffers that a partial batch does not fill hold numbers all the same. */
+    CUDA_TRY(cudaMemset(c->memory.arena, 0, c->program.arena_bytes), "buffers");
+done:
+    return status;
+}
+
+/* Copy in, all kernels, scores out, for n patches; events[i] after step i where timed. */
+static drae_status enqueue(cuda_session *c, size_t n, bool timed, drae__err *err) {
+    drae_status status = DRAE_OK;
+    drae__cuda_stream stream = c->stream;
+    int at = 0;
+    if (timed) {
+        CUDA_TRY(cudaEventRecord(c->events[at++], c->stream), "events");
+    }
+    CUDA_TRY(cudaMemcpyAsync(c->images, c->pinned_images, n * pixels_of(c), cudaMemcpyHostToDevice,
+                             c->stream),
+             "images");
+    if (timed) {
+        CUDA_TRY(cudaEventRecord(c->events[at++], c->stream), "events");
+    }
+    for (int i = 0; i < c->program.n_steps; i++) {
+        DRAE__TRY(drae__cuda_program_step(&c->program, i, &c->memory, n, stream, err));
+        if (timed) {
+            CUDA_TRY(cudaEventRecord(c->events[at++], c->stream), "events");
+        }
+    }
+    DRAE__TRY(drae__cuda_program_score(&c->program, &c->memory, n, stream, err));
+    CUDA_TRY(cudaMemcpyAsync(c->pinned_results, c->memory.arena + c->program.result_at,
+                             4 * n * sizeof(float), cudaMemcpyDeviceToHost, c->stream),
+             "scores");
+    if (timed) {
+        CUDA_TRY(cudaEventRecord(c->events[at], c->stream), "events");
+    }
+done:
+    return status;
+}
+
+/* A run first: kernels are loaded and their attributes set outside the capture. */
+static drae_status capture(cuda_session *c, int i, size_t n, drae__err *err) {
+    drae_status status = DRAE_OK;
+    cudaGraph_t graph = NULL;
+    DRAE__TRY(enqueue(c, n, false, err));
+    CUDA_TRY(cudaStreamSynchronize(c->stream), "the first run");
+    CUDA_TRY(cudaStreamBeginCapture(c->stream, cudaStreamCaptureModeThreadLocal), "capture");
+    drae_status inside = enqueue(c, n, false, err);
+    cudaError_t ended = cudaStreamEndCapture(c->stream, &graph);
+    status = inside;
+    if (status != DRAE_OK) {
+        goto done;
+    }
+    CUDA_TRY(ended, "capture");
+    CUDA_TRY(cudaGraphInstantiate(&c->graphs[i], graph, 0), "graph");
+    CUDA_TRY(cudaGraphUpload(c->graphs[i], c->stream), "graph");
+    c->graph_n[i] = n;
+done:
+    if (graph != NULL) {
+        (void)cudaGraphDestroy(graph);
+    }
+    return status;
+}
+
+static drae_status cuda_session_create(const void *state, int threads, size_t batch, void **session,
+                                       drae__err *err) {
+    (void)threads;
+    const cuda_state *s = state;
+    drae_status status = DRAE_OK;
+    cuda_session *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for a session");
+    }
+    c->state = s;
+    CUDA_TRY(cudaSetDevice(0), "choosing device 0");
+    DRAE__TRY(drae__cuda_program_create(s->plan, s->model, s->window, &s->device, batch,
+                                        &c->program, err));
+    DRAE__TRY(allocate(c, err));
+    CUDA_TRY(cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking), "stream");
+    for (int i = 0; i < DRAE__PLAN_OPS + 3; i++) {
+        CUDA_TRY(cudaEventCreate(&c->events[i]), "events");
+    }
+    for (int i = 0; i < GRAPHS; i++) {
+        size_t n = i < GRAPHS - 1 ? (batch + ((size_t)1 << i) - 1) >> i : 1;
+        DRAE__TRY(capture(c, i, n, err));
+    }
+    *session = c;
+    c = NULL;
+done:
+    cuda_session_destroy(c);
+    return status;
+}
+
+/* ---- inference ---- */
+
+static drae_status take_times(cuda_session *c, double *op_seconds, drae__err *err) {
+    drae_status status = DRAE_OK;
+    int n_ops = c->program.plan->n_ops;
+    for (int i = 0; i < n_ops + 2; i++) {
+        op_seconds[i] = 0.0;
+    }
+    for (int i = 0; i < c->program.n_steps + 2; i++) {
+        float ms = 0.0f;
+        CUDA_TRY(cudaEventElapsedTime(&ms, c->events[i], c->events[i + 1]), "events");
+        int slot = i == 0                        ? n_ops
+                   : i == c->program.n_steps + 1 ? n_ops + 1
+                                                 : c->program.steps[i - 1].op;
+        op_seconds[slot] += (double)ms * S_OF_MS;
+    }
+done:
+    return status;
+}
+
+static drae_status make_maps(cuda_session *c, const drae__infer_request *r, drae__err *err) {
+    drae_status status = DRAE_OK;
+    size_t n = r->n, pixels = n * pixels_of(c);
+    const uint8_t *arena = c->memory.arena;
+    if (r->heat_fixed != NULL) {
+        memcpy(c->pinned_anchors, r->anchors, n * sizeof(float));
+        CUDA_TRY(cudaMemcpyAsync(c->anchors, c->pinned_anchors, n * sizeof(float),
+                                 cudaMemcpyHostToDevice, c->stream),
+                 "anchors");
+    }
+    const drae__cuda_maps maps = {
+        .n = (int)n,
+        .size = c->program.plan->arch.size,
+        .image = c->images,
+        .recon = (const float *)(const void *)(arena + c->program.recon_at),
+        .result = (const float *)(const void *)(arena + c->program.result_at),
+        .anchors = c->anchors,
+        .residual = r->residual != NULL ? c->residual : NULL,
+        .heat = r->heat != NULL ? c->heat : NULL,
+        .heat_fixed = r->heat_fixed != NULL ? c->heat_fixed : NULL,
+    };
+    if (maps.residual != NULL || maps.heat != NULL || maps.heat_fixed != NULL) {
+        DRAE__TRY(drae__cuda_maps_write(&maps, c->stream, err));
+    }
+    const struct {
+        void *to;
+        const void *from;
+        size_t n_bytes;
+    } copies[] = {{r->residual, c->residual, pixels * sizeof(float)},
+                  {r->heat, c->heat, pixels},
+                  {r->heat_fixed, c->heat_fixed, pixels},
+                  {r->recon, maps.recon, pixels * sizeof(float)}};
+    for (size_t i = 0; i < sizeof copies / sizeof copies[0]; i++) {
+        if (copies[i].to != NULL) {
+            CUDA_TRY(cudaMemcpyAsync(copies[i].to, copies[i].from, copies[i].n_bytes,
+                                     cudaMemcpyDeviceToHost, c->stream),
+                     "maps");
+        }
+    }
+done:
+    return status;
+}
+
+static drae_status cuda_infer(void *session, const drae__infer_request *r, drae__err *err) {
+    cuda_session *c = session;
+    drae_status status = DRAE_OK;
+    if (c->lost) {
+        return drae__fail(err, DRAE_ERROR_DEVICE,
+                          "cuda: the device failed before: close the engine and open it again");
+    }
+    CUDA_TRY(cudaSetDevice(0), "choosing device 0");
+    memcpy(c->pinned_images, r->patches, r->n * pixels_of(c));
+    if (r->op_seconds != NULL) {
+        DRAE__TRY(enqueue(c, r->n, true, err));
+    } else {
+        int graph = 0;
+        for (int i = 1; i < GRAPHS; i++) {
+            graph = c->graph_n[i] >= r->n ? i : graph;
+        }
+        CUDA_TRY(cudaGraphLaunch(c->graphs[graph], c->stream), "graph");
+    }
+    DRAE__TRY(make_maps(c, r, err));
+    CUDA_TRY(cudaStreamSynchronize(c->stream), "inference");
+    for (size_t i = 0; i < r->n; i++) {
+        r->phi[i] = c->pinned_results[4 * i];
+        r->z[i] = NAN;
+    }
+    if (r->z_map != NULL) {
+        memset(r->z_map, 0, r->n * pixels_of(c) * sizeof(float));
+    }
+    if (r->op_seconds != NULL) {
+        DRAE__TRY(take_times(c, r->op_seconds, err));
+    }
+done:
+    c->lost = c->lost || status != DRAE_OK;
+    return status;
+}
+
+/* Of the data sheets, at the device's clock: f16 multiply-adds with f32 sums that mma.sync can
+ * issue; measuring it is bench/kernels' part. */
+static double cuda_peak(const void *state, int threads) {
+    (void)threads;
+    const cuda_state *s = state;
+    int clock_khz = 0, major = 0, minor = 0;
+    if (cudaDeviceGetAttribute(&clock_khz, cudaDevAttrClockRate, 0) != cudaSuccess ||
+        cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0) != cudaSuccess ||
+        cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0) != cudaSuccess) {
+        return 0.0;
+    }
+    double flops_a_clock = major >= 9 ? 4096.0 : major == 8 && minor == 0 ? 2048.0 : 1024.0;
+    return flops_a_clock * (double)s->device.sm_count * (double)clock_khz * 1e3;
+}
+
+const drae__backend drae__backend_cuda = {
+    .device = DRAE_DEVICE_CUDA,
+    .name = "cuda",
+    .create = cuda_create,
+    .destroy = cuda_destroy,
+    .kernels = cuda_kernels,
+    .print = cuda_print,
+    .session_create = cuda_session_create,
+    .session_destroy = cuda_session_destroy,
+    .infer = cuda_infer,
+    .peak = cuda_peak,
+};
