@@ -15,7 +15,7 @@ moved=(--frame-shift 20 --frame-turn 1)
 ok "$DRAE" synth -q --frames-out good --strips 12 --runs 1 --frames 1 --good-only --seed 12 \
     --first-product 200000 "${moved[@]}"
 ok "$DRAE" import -q -o good.h5 --layout frames --recipe good/recipe.yaml good
-ok "$DRAE" calibrate -q --model "$model" --data good.h5 -o cal.h5 --score phi --false-reject 0.05
+ok "$DRAE" calibrate -q --model "$model" --data good.h5 -o cal.h5 --score phi --false-reject 0.02
 ok "$DRAE" compile --model cal.h5 -o line.drae
 
 # ---- the same strips twice ----------------------------------------------------------------------
@@ -46,6 +46,6 @@ cat compare.txt
 strip_verdicts() {
     grep '"type":"strip"' "$1.out/results.jsonl" | grep -oE '"product":[0-9]+|"reject":(true|false)' | paste - -
 }
-check "at most one strip of $strips at its threshold changes sides" \
-    test "$(diff <(strip_verdicts still) <(strip_verdicts moved) | grep -c '^<')" -le 1
+check "at most two strips of $strips at their threshold change sides" \
+    test "$(diff <(strip_verdicts still) <(strip_verdicts moved) | grep -c '^<')" -le 2
 finish
