@@ -20,6 +20,7 @@ typedef struct settings {
     uint64_t seed;
     double period_ms, seconds;
     bool layers, json;
+    const char *device; /* of the random network */
 } settings;
 
 /* Times of one mode, in milliseconds. */
@@ -102,8 +103,10 @@ static drae_status open_random(const settings *s, const drae_config *config, dra
     DRAE__TRY(drae__arch_check(&arch, err));
     DRAE__TRY(drae__model_create(&arch, 1u << DRAE__NET_GENERATOR, &model, err));
     drae__model_init(&model, DRAE__NET_GENERATOR, s->seed);
-    const drae__compile_options options = {
-        .device = DRAE_DEVICE_CPU, .precision = "f32", .batch = (int)s->batch};
+    bool cuda = strcmp(s->device, "cuda") == 0;
+    const drae__compile_options options = {.device = cuda ? DRAE_DEVICE_CUDA : DRAE_DEVICE_CPU,
+                                           .precision = cuda ? "f16" : "f32",
+                                           .batch = (int)s->batch};
     DRAE__TRY(drae__compile(&model, &options, &bytes, &n_bytes, &report, err));
     DRAE__TRY(drae_engine_open_memory(bytes, n_bytes, config, err->text, sizeof err->text, engine));
 done:
@@ -228,7 +231,10 @@ static drae_status bench(const settings *s, const drae_config *config, drae__err
         status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", n);
         goto done;
     }
-    int threads = drae_session_threads(session);
+    /* A device counts as one: its operations are timed one after another. */
+    int64_t device = DRAE_DEVICE_CPU;
+    (void)drae_engine_get_int(engine, DRAE_ENGINE_DEVICE, &device);
+    int threads = device == DRAE_DEVICE_CPU ? drae_session_threads(session) : 1;
     double peak = drae__engine_peak(engine, threads), period_s = s->period_ms * 1e-3;
     print_head(s, engine, session, peak);
     DRAE__TRY(run_cycles(session, n, b.patches, b.regions, s->seconds, 0.0, &b.unpaced));
@@ -273,6 +279,7 @@ done:
 static int run(int argc, char **argv) {
     const drae__command *self = &drae__command_bench;
     settings s = {.kernels = "auto",
+                  .device = "cpu",
                   .size = 256,
                   .latent = 64,
                   .batch = 60,
@@ -293,6 +300,8 @@ static int run(int argc, char **argv) {
         DRAE__NUMBER("seconds", &s.seconds, 0, 1e6, "S", "of each run"),
         DRAE__INT("threads", &s.threads, 0, 1024, "N", "0 takes all processors"),
         DRAE__CHOICE("kernels", &s.kernels, "auto|avx512|avx2|portable", "CPU kernels by name"),
+        DRAE__CHOICE("device", &s.device, "cpu|cuda",
+                     "of the random network; a file knows its own"),
         DRAE__FLAG("layers", 0, &s.layers, "time every layer of one more cycle"),
         DRAE__FLAG("json", 0, &s.json, "one JSON object"),
     };
