@@ -230,7 +230,7 @@ static int drift_main(int argc, char **argv) {
     } else if (code < 0 && r == NULL) {
         code = drae__cli_error(command, DRAE_ERROR_MEMORY, NULL);
     }
-    if (code < 0) {
+    if (code < 0 && r != NULL) {
         drae__cli_catch_signals();
         o.calibration.engine = o.production.engine;
         o.calibration.model = o.production.model;

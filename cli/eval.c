@@ -22,26 +22,11 @@ static const char *defect_name(const void *context, int defect) {
 
 static drae_status choose_vote(drae__eval *e, drae__err *err) {
     drae__report *r = &e->report;
-    int needed = 0;
-    int runs = 0;
-    int end = 0;
     r->vote_runs = e->hierarchy.n_runs > 0 ? (int)e->hierarchy.n_runs : 1;
     r->vote_needed = drae__vote_needed(r->vote_runs);
-    if (e->o->vote == NULL) {
-        return DRAE_OK;
-    }
-    if (sscanf(e->o->vote, "%d/%d%n", &needed, &runs, &end) != 2 || e->o->vote[end] != '\0' ||
-        runs < 1 || runs > 4096 || needed > runs || needed <= runs / 2) {
-        return drae__fail(err, DRAE_ERROR_ARGUMENT,
-                          "--vote %s: write K/N, K a majority of N, such as 7/10", e->o->vote);
-    }
-    if (e->hierarchy.n_runs > (size_t)runs) {
-        return drae__fail(err, DRAE_ERROR_ARGUMENT, "--vote %s: a product of the data has %zu runs",
-                          e->o->vote, e->hierarchy.n_runs);
-    }
-    r->vote_runs = runs;
-    r->vote_needed = needed;
-    return DRAE_OK;
+    return e->o->vote == NULL ? DRAE_OK
+                              : drae__cli_vote(e->o->vote, e->hierarchy.n_runs, &r->vote_needed,
+                                               &r->vote_runs, err);
 }
 
 static void print_table(const drae__eval *e) {
@@ -214,7 +199,7 @@ static int eval_main(int argc, char **argv) {
     } else if (code < 0 && e == NULL) {
         code = drae__cli_error(command, DRAE_ERROR_MEMORY, NULL);
     }
-    if (code < 0) {
+    if (code < 0 && e != NULL) {
         drae__cli_catch_signals();
         e->o = &o;
         drae_status status = evaluate(e, &err);

@@ -296,7 +296,7 @@ static int knapp_main(int argc, char **argv) {
     } else if (code < 0 && r == NULL) {
         code = drae__cli_error(command, DRAE_ERROR_MEMORY, NULL);
     }
-    if (code < 0) {
+    if (code < 0 && r != NULL) {
         drae__cli_catch_signals();
         r->o = &o;
         drae_status status = qualify(r, &err);

@@ -75,13 +75,15 @@ static void counts_free(counts *c) {
     free(c->draws);
     free(c->weights);
     free(c->stratum);
+    *c = (counts){0};
 }
 
 static drae_status counts_create(counts *c, size_t n_clusters, size_t rounds, drae__err *err) {
     *c = (counts){.n_clusters = n_clusters};
     size_t n = 0;
     if (!drae__size_mul(n_clusters, 6, &n) || n == 0) {
-        return drae__fail(err, DRAE_ERROR_ARGUMENT, "no products to count");
+        (void)drae__fail(err, DRAE_ERROR_ARGUMENT, "no products to count");
+        return DRAE_ERROR_ARGUMENT;
     }
     c->good = calloc(n, sizeof *c->good);
     c->draws = calloc(rounds + 1, sizeof *c->draws);
@@ -89,7 +91,8 @@ static drae_status counts_create(counts *c, size_t n_clusters, size_t rounds, dr
     c->stratum = calloc(n_clusters, 1);
     if (c->good == NULL || c->draws == NULL || c->weights == NULL || c->stratum == NULL) {
         counts_free(c);
-        return drae__fail(err, DRAE_ERROR_MEMORY, "no memory to count %zu products", n_clusters);
+        (void)drae__fail(err, DRAE_ERROR_MEMORY, "no memory to count %zu products", n_clusters);
+        return DRAE_ERROR_MEMORY;
     }
     c->passed = c->good + n_clusters;
     c->bad = c->passed + n_clusters;

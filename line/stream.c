@@ -171,7 +171,7 @@ static drae_status open_run(drae_stream *stream, int64_t product, int number, ru
     }
     if (s == NULL) {
         drae_status status = take(stream, product, &s);
-        if (status != DRAE_OK) {
+        if (s == NULL) {
             return status;
         }
     }
@@ -208,9 +208,9 @@ drae_status drae_stream_put_score(drae_stream *stream, int64_t product, int run_
     if (status == DRAE_OK) {
         status = open_run(stream, product, run_number, &r);
     }
-    return status != DRAE_OK ? status
-                             : tell(stream, product, run_number, r,
-                                    drae_strip_put_score(r->strip, frame, vial, region, score));
+    return r == NULL ? status
+                     : tell(stream, product, run_number, r,
+                            drae_strip_put_score(r->strip, frame, vial, region, score));
 }
 
 drae_status drae_stream_put_failure(drae_stream *stream, int64_t product, int run_number, int frame,
@@ -221,16 +221,16 @@ drae_status drae_stream_put_failure(drae_stream *stream, int64_t product, int ru
     if (status == DRAE_OK) {
         status = open_run(stream, product, run_number, &r);
     }
-    return status != DRAE_OK ? status
-                             : tell(stream, product, run_number, r,
-                                    drae_strip_put_failure(r->strip, frame, vial, region, reason));
+    return r == NULL ? status
+                     : tell(stream, product, run_number, r,
+                            drae_strip_put_failure(r->strip, frame, vial, region, reason));
 }
 
 drae_status drae_stream_end_run(drae_stream *stream, int64_t product, int run_number) {
     run *r = NULL;
     drae_status status =
         stream == NULL ? DRAE_ERROR_ARGUMENT : open_run(stream, product, run_number, &r);
-    if (status == DRAE_OK) {
+    if (r != NULL) {
         status = tell(stream, product, run_number, r, drae_strip_end(r->strip));
         r->ended = true;
     }
