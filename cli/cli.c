@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define RUNS_MAX 4096 /* of a vote */
+
 volatile int drae__interrupted = 0;
 
 static void on_signal(int number) {
@@ -271,4 +273,23 @@ bool drae__cli_given(const drae__option *options, size_t n, const char *name) {
         }
     }
     return false;
+}
+
+drae_status drae__cli_vote(const char *text, size_t n_runs, int *needed, int *runs,
+                           drae__err *err) {
+    char *slash = NULL;
+    char *end = NULL;
+    long k = strtol(text, &slash, 10);
+    long n = *slash == '/' ? strtol(slash + 1, &end, 10) : 0;
+    if (n < 1 || n > RUNS_MAX || *end != '\0' || k > n || k <= n / 2) {
+        return drae__fail(err, DRAE_ERROR_ARGUMENT,
+                          "--vote %s: write K/N, K a majority of N, such as 7/10", text);
+    }
+    if (n_runs > (size_t)n) {
+        return drae__fail(err, DRAE_ERROR_ARGUMENT, "--vote %s: a product of the data has %zu runs",
+                          text, n_runs);
+    }
+    *needed = (int)k;
+    *runs = (int)n;
+    return DRAE_OK;
 }

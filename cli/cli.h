@@ -104,6 +104,10 @@ void drae__cli_free_list(drae__text_list *list);
 /* Whether an option was given on the command line, by name. */
 bool drae__cli_given(const drae__option *options, size_t n, const char *name);
 
+/* --vote K/N: K of N runs of a product must agree, K a majority of N, N no less than the runs that
+ * the data has. ERROR_ARGUMENT, and the results untouched, for anything else. */
+drae_status drae__cli_vote(const char *text, size_t n_runs, int *needed, int *runs, drae__err *err);
+
 /* Prints "drae <command>: <message>" on standard error and returns the exit status of status. */
 int drae__cli_error(const drae__command *command, drae_status status, const drae__err *err);
 int drae__cli_usage_error(const drae__command *command, const char *format, ...)

@@ -166,24 +166,9 @@ static drae_status prepare_strips(run *r, drae__err *err) {
     }
     in->vote_runs = (int)h->n_runs;
     in->vote_needed = drae__vote_needed(in->vote_runs);
-    if (r->o->vote != NULL) {
-        int end = 0;
-        int needed = 0;
-        int runs = 0;
-        if (sscanf(r->o->vote, "%d/%d%n", &needed, &runs, &end) != 2 || r->o->vote[end] != '\0' ||
-            runs < 1 || needed > runs || needed <= runs / 2) {
-            return drae__fail(err, DRAE_ERROR_ARGUMENT,
-                              "--vote %s: write K/N, K a majority of N, such as 7/10", r->o->vote);
-        }
-        if (h->n_runs > (size_t)runs) {
-            return drae__fail(err, DRAE_ERROR_ARGUMENT,
-                              "--vote %s: a product of the data has %zu runs", r->o->vote,
-                              h->n_runs);
-        }
-        in->vote_runs = runs;
-        in->vote_needed = needed;
-    }
-    return DRAE_OK;
+    return r->o->vote == NULL
+               ? DRAE_OK
+               : drae__cli_vote(r->o->vote, h->n_runs, &in->vote_needed, &in->vote_runs, err);
 }
 
 /* Maps lie in index order in their file. Where strips are scattered in the data that is not the
@@ -336,7 +321,6 @@ static drae_status inspect_batch(run *r, drae__batch *batch, drae__err *err) {
         return drae__fail(err, status == DRAE_ERROR_ARGUMENT ? DRAE_ERROR_INTERNAL : status, "%s",
                           drae_session_error(r->session));
     }
-    status = DRAE_OK;
     size_t k = 0;
     for (size_t i = 0; i < batch->n; i++) {
         size_t index = batch->indices[i];
