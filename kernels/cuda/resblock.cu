@@ -559,9 +559,8 @@ drae_status launch(block_args a, const drae__cuda_device *device, bool check_onl
     if (check_only) {
         return DRAE_OK;
     }
-    const int fit = static_cast<int>((device->shared_max + 1024) / (n_bytes + 1024));
-    const int slots = device->sm_count * (fit < 1 ? 1 : fit > 2 ? 2 : fit);
-    a.band = band_rows(a.op.n, a.h_mid, slots);
+    /* Registers let one block run on an SM at a time. */
+    a.band = band_rows(a.op.n, a.h_mid, device->sm_count);
     dim3 grid(static_cast<unsigned>(drae__ceil_div(a.h_mid, a.band)),
               static_cast<unsigned>(a.op.n));
     return DRAE_LAUNCH(err, resblock_f16_nhwc<B>, grid, dim3(THREADS), n_bytes, stream, a);
