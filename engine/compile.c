@@ -22,16 +22,16 @@ static drae_status check_options(const drae__model *model, const drae__compile_o
         return drae__fail(err, DRAE_ERROR_ARGUMENT, "%zu self-test patches, at most %d",
                           options->n_patches, DRAE__ENGINE_TESTS_MAX);
     }
+    if (drae__backend_find(options->device) == NULL) {
+        return drae__fail(err, DRAE_ERROR_DEVICE,
+                          "device %s is not built into this version: use --device cpu",
+                          options->device == DRAE_DEVICE_CUDA ? "cuda" : "unknown");
+    }
     bool cuda = options->device == DRAE_DEVICE_CUDA;
     if (strcmp(options->precision, cuda ? "f16" : "f32") != 0) {
         return drae__fail(err, DRAE_ERROR_UNSUPPORTED,
                           "precision %s is not available on device %s in this version: use %s",
                           options->precision, cuda ? "cuda" : "cpu", cuda ? "f16" : "f32");
-    }
-    if (drae__backend_find(options->device) == NULL) {
-        return drae__fail(err, DRAE_ERROR_DEVICE,
-                          "device %s is not built into this version: use --device cpu",
-                          options->device == DRAE_DEVICE_CUDA ? "cuda" : "unknown");
     }
     return drae__model_check(model, err);
 }
