@@ -6,7 +6,8 @@
  *     inspect_c ENGINE PATCHES.raw [REGION]     PATCHES.raw holds S*S bytes a patch
  *     inspect_c --version
  *
- * Exit status: 0 every patch good, 1 a patch rejected or undecided, 2 usage, 3 anything else.
+ * Exit status: 0 every patch good, 1 a patch rejected or undecided, 2 usage, 3 anything else: no
+ * patch at all and bytes that are no whole patch are failures too, or a lost image would pass.
  */
 #include <drae/drae.h>
 
@@ -26,7 +27,17 @@ static int inspect(drae_session *session, size_t patch_bytes, FILE *file, uint8_
     drae_verdict verdicts[BATCH_MAX];
     int result = patches != NULL ? 0 : 3;
     memset(regions, region, sizeof regions);
-    for (size_t n; result != 3 && (n = fread(patches, patch_bytes, batch, file)) > 0; first += n) {
+    while (result != 3) {
+        size_t n_bytes = fread(patches, 1, batch * patch_bytes, file);
+        size_t n = n_bytes / patch_bytes;
+        if (n_bytes % patch_bytes != 0 || ferror(file) || first + n == 0) {
+            fprintf(stderr, "not a whole number of patches of %zu bytes, or none\n", patch_bytes);
+            result = 3;
+            break;
+        }
+        if (n == 0) {
+            break;
+        }
         if (drae_session_infer(session, n, patches, regions, scores, verdicts) != DRAE_OK) {
             fprintf(stderr, "%s\n", drae_session_error(session));
             result = 3;
@@ -36,6 +47,7 @@ static int inspect(drae_session *session, size_t patch_bytes, FILE *file, uint8_
             printf("%zu %.9g %s\n", first + i, (double)scores[i], verdict_names[verdicts[i]]);
             result = verdicts[i] == DRAE_VERDICT_GOOD ? result : 1;
         }
+        first += n;
     }
     free(patches);
     return result;
@@ -54,7 +66,12 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: %s ENGINE PATCHES.raw [REGION]\n", argv[0]);
         return 2;
     }
-    uint8_t region = argc == 4 ? (uint8_t)atoi(argv[3]) : 0;
+    char *end = NULL;
+    long region = argc == 4 ? strtol(argv[3], &end, 10) : 0;
+    if (argc == 4 && (end == argv[3] || *end != '\0' || region < 0 || region > 255)) {
+        fprintf(stderr, "region %s: not a number from 0 to 255\n", argv[3]);
+        return 2;
+    }
     char error[DRAE_ERROR_TEXT_BYTES];
     drae_config *config = NULL;
     drae_engine *engine = NULL;
@@ -71,7 +88,7 @@ int main(int argc, char **argv) {
                drae_session_create(engine, config, error, sizeof error, &session) != DRAE_OK) {
         fprintf(stderr, "%s\n", error);
     } else if (drae_output_patch_bytes(engine, DRAE_OUTPUT_HEAT, &patch_bytes) == DRAE_OK) {
-        result = inspect(session, patch_bytes, file, region);
+        result = inspect(session, patch_bytes, file, (uint8_t)region);
     }
     drae_session_destroy(session);
     drae_engine_close(engine);

@@ -3,6 +3,8 @@
 //
 //     inspect_cpp ENGINE PATCHES.raw [REGION]     PATCHES.raw holds S*S bytes a patch
 //     inspect_cpp --version
+//
+// Exit status as inspect.c's. A hot pixel is one at or above the top of the region's fixed scale.
 #include <drae/drae.h>
 
 #include <cstdio>
@@ -42,6 +44,12 @@ static int inspect(const char *engine_path, const char *patches_path, int region
     std::ifstream file(patches_path, std::ios::binary);
     const std::vector<char> bytes((std::istreambuf_iterator<char>(file)),
                                   std::istreambuf_iterator<char>());
+    if (bytes.empty() || bytes.size() % patch_bytes != 0) {
+        std::fprintf(stderr, "%s: not a whole number of patches of %zu bytes, or none\n",
+                     patches_path, patch_bytes);
+        return 3;
+    }
+    int result = 0;
     std::vector<std::uint8_t> heat(patch_bytes);
     drae_session_set_output(session.get(), DRAE_OUTPUT_HEAT_FIXED, heat.data(), heat.size());
     const auto region_of_patch = static_cast<std::uint8_t>(region);
@@ -63,8 +71,9 @@ static int inspect(const char *engine_path, const char *patches_path, int region
                     : verdict == DRAE_VERDICT_REJECT ? "REJECT"
                                                      : "undecided",
                     hot);
+        result = verdict == DRAE_VERDICT_GOOD ? result : 1;
     }
-    return 0;
+    return result;
 }
 
 int main(int argc, char **argv) {
@@ -76,5 +85,11 @@ int main(int argc, char **argv) {
         std::fprintf(stderr, "usage: %s ENGINE PATCHES.raw [REGION]\n", argv[0]);
         return 2;
     }
-    return inspect(argv[1], argv[2], argc == 4 ? std::atoi(argv[3]) : 0);
+    char *end = nullptr;
+    const long region = argc == 4 ? std::strtol(argv[3], &end, 10) : 0;
+    if (argc == 4 && (end == argv[3] || *end != '\0' || region < 0 || region > 255)) {
+        std::fprintf(stderr, "region %s: not a number from 0 to 255\n", argv[3]);
+        return 2;
+    }
+    return inspect(argv[1], argv[2], static_cast<int>(region));
 }
