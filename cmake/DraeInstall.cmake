@@ -15,6 +15,9 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/draeConfig.cmake
   ${CMAKE_CURRENT_BINARY_DIR}/draeConfigVersion.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/drae)
 
+# Relative, so that `cmake --install --prefix` and moved trees work.
+file(RELATIVE_PATH DRAE_PC_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+string(REGEX REPLACE "/$" "" DRAE_PC_TO_PREFIX "${DRAE_PC_TO_PREFIX}")
 configure_file(cmake/drae.pc.in drae.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/drae.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES LICENSE THIRD_PARTY.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -13,17 +13,26 @@ cmake --install "$build" --prefix "$prefix/usr" >/dev/null
 PKG_CONFIG_PATH=$(find "$prefix/usr" -name pkgconfig -type d)
 export PKG_CONFIG_PATH
 cd "$prefix"
-sed -i "s|^prefix=.*|prefix=$prefix/usr|" "$PKG_CONFIG_PATH/drae.pc"
 # shellcheck disable=SC2046
 cc -std=c11 -pedantic -Wall -Wextra -Werror "$source_root/examples/inspect.c" -o by_pkg_config \
     $(pkg-config --cflags --libs drae)
 lib=$(dirname "$(find "$prefix/usr" -name 'libdrae.so')")
 LD_LIBRARY_PATH=$lib ./by_pkg_config --version
 
-cmake -S "$source_root/examples" -B by_cmake -DCMAKE_PREFIX_PATH="$prefix/usr" >/dev/null
+cmake -G Ninja -S "$source_root/examples" -B by_cmake -DCMAKE_PREFIX_PATH="$prefix/usr" >/dev/null
 cmake --build by_cmake >/dev/null
 LD_LIBRARY_PATH=$lib by_cmake/inspect_c --version
 LD_LIBRARY_PATH=$lib by_cmake/inspect_cpp --version
+
+# What is no number of a region, and no engine, must not end like a good patch.
+for example in inspect_c inspect_cpp; do
+    status=0
+    LD_LIBRARY_PATH=$lib by_cmake/$example absent.drae /dev/null x 2>/dev/null || status=$?
+    [ $status -eq 2 ] || { echo "$example: region x ended with $status"; exit 1; }
+    status=0
+    LD_LIBRARY_PATH=$lib by_cmake/$example absent.drae /dev/null 2>/dev/null || status=$?
+    [ $status -eq 3 ] || { echo "$example: an absent engine ended with $status"; exit 1; }
+done
 
 # What the library asks of the machine at run time: the C library, libm and OpenMP, nothing else.
 needed=$(objdump -p "$lib/libdrae.so" | awk '/NEEDED/{print $2}' | grep -vE '^(libc|libm|libgomp|libpthread|libdl|ld-linux[^ ]*|libgcc_s|libasan|libubsan)\.so' || true)
