@@ -106,6 +106,28 @@ done:
     return status;
 }
 
+/* n of all[n_all], spread over the products, one region after the other. */
+static void choose_previews(const drae__record *records, const size_t *all, size_t n_all, size_t n,
+                            size_t *chosen) {
+    int last = -1; /* region of the one before */
+    for (size_t i = 0; i < n; i++) {
+        size_t start = (2 * i + 1) * n_all / (2 * n);
+        size_t best = start;
+        int best_step = DRAE__REGIONS_MAX + 1;
+        for (size_t k = 0; k < n_all; k++) {
+            size_t at = (start + k) % n_all;
+            int step = (records[all[at]].region - last + DRAE__REGIONS_MAX) % DRAE__REGIONS_MAX;
+            step = step == 0 ? DRAE__REGIONS_MAX : step; /* the same one again comes last */
+            if (step < best_step) {
+                best_step = step;
+                best = at;
+            }
+        }
+        chosen[i] = all[best];
+        last = records[all[best]].region;
+    }
+}
+
 static drae_status preview(drae__loop *l, drae__err *err) {
     char path[DRAE__PATH_BYTES], name[40];
     size_t wanted = (size_t)l->trainer.config.run.previews;
@@ -116,10 +138,8 @@ static drae_status preview(drae__loop *l, drae__err *err) {
     if (n == 0) {
         return DRAE_OK;
     }
-    size_t chosen[16]; /* the bound of run.previews; spread so that regions and products differ */
-    for (size_t i = 0; i < n; i++) {
-        chosen[i] = all[(2 * i + 1) * n_all / (2 * n)];
-    }
+    size_t chosen[16]; /* the bound of run.previews */
+    choose_previews(drae__dataset_records(l->dataset), all, n_all, n, chosen);
     (void)snprintf(name, sizeof name, "preview-%08lld.png", (long long)l->state.step);
     drae_status status = path_in_run(l, name, path, err);
     if (status == DRAE_OK) {
