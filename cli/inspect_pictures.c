@@ -155,11 +155,14 @@ static drae_status put_overlay(drae__pictures *p, size_t index, const uint8_t *p
                                  .mark = mark_of(in->reasons[index]),
                                  .region = o->region,
                                  .detail = o->detail,
-                                 .truth = o->truth};
+                                 .truth = o->truth,
+                                 .label = in->labelled ? (int)r->label : -1};
     char name[64];
     bool rejected = o->overlay.mark != DRAE__MARK_GOOD && o->overlay.mark != DRAE__MARK_OPEN;
     (void)snprintf(name, sizeof name, "patch-%08zu-r%d%s.png", index, (int)r->region,
-                   rejected ? "-reject" : "");
+                   rejected                        ? "-reject"
+                   : in->labelled && r->label == 1 ? "-missed"
+                                                   : "");
     status = path_of(p, o->job.path, DRAE__OVERLAYS_FOLDER, name, err);
     if (status != DRAE_OK) {
         destroy_overlay(&o->job);

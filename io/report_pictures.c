@@ -5,6 +5,7 @@
 #include "io/image.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -84,6 +85,17 @@ static void draw_gauge(drae__canvas *canvas, int x, int y, int width, int height
     drae__canvas_fill(canvas, x + width / 2 - 1, y - 2, 2, height + 4, ink);
 }
 
+/* What the label says against the verdict; "" where they agree or one is not known. */
+static const char *contradiction(drae__mark mark, int label) {
+    if (label == 1 && mark == DRAE__MARK_GOOD) {
+        return "MISSED";
+    }
+    if (label == 0 && mark == DRAE__MARK_REJECT) {
+        return "FALSE REJECT";
+    }
+    return "";
+}
+
 /* ---- overlay ---- */
 
 enum { OVERLAY_HEAD = 3 * LINE, BAR_WIDTH = 16, BAR_TEXT = 8 * DRAE__CHAR_WIDTH };
@@ -104,16 +116,21 @@ void drae__overlay_draw(const drae__overlay *overlay, uint8_t *rgb) {
     drae__canvas_fill(&canvas, 0, 0, canvas.width, canvas.height, back);
 
     /* The verdict on its colour, then region and score large, the rest small. */
-    drae__canvas_fill(&canvas, 0, 0, canvas.width, LINE + GAP, mark_color(overlay->mark));
+    const char *against = contradiction(overlay->mark, overlay->label);
+    bool dark = against[0] != '\0' || overlay->mark == DRAE__MARK_OPEN;
+    drae__canvas_fill(&canvas, 0, 0, canvas.width, LINE + GAP,
+                      against[0] != '\0' ? amber : mark_color(overlay->mark));
     score_text(overlay->score, overlay->threshold, score, sizeof score);
-    (void)snprintf(line, sizeof line, "%s  %s  %s %s", drae__mark_text(overlay->mark),
-                   overlay->region, overlay->kind != NULL ? overlay->kind : "", score);
+    (void)snprintf(line, sizeof line, "%s  %s  %s %s",
+                   against[0] != '\0' ? against : drae__mark_text(overlay->mark), overlay->region,
+                   overlay->kind != NULL ? overlay->kind : "", score);
     drae__text_fit(2, inner, line, line, (int)sizeof line);
-    drae__canvas_text(&canvas, GAP, GAP, 2, overlay->mark == DRAE__MARK_OPEN ? black : ink, line);
+    drae__canvas_text(&canvas, GAP, GAP, 2, dark ? black : ink, line);
     draw_gauge(&canvas, GAP, LINE + 2 * GAP, side, 8, overlay->score, overlay->threshold,
                mark_color(overlay->mark));
     drae__text_fit(1, inner - side - GAP, overlay->truth, line, (int)sizeof line);
-    drae__canvas_text(&canvas, 2 * GAP + side, LINE + 2 * GAP, 1, amber, line);
+    drae__canvas_text(&canvas, 2 * GAP + side, LINE + 2 * GAP, 1, against[0] != '\0' ? amber : ink,
+                      line);
     drae__text_fit(1, inner, overlay->detail, line, (int)sizeof line);
     drae__canvas_text(&canvas, GAP, 2 * LINE + 4, 1, ink, line);
 
@@ -189,17 +206,6 @@ bool drae__sheet_extent(const drae__sheet *sheet, int *width, int *height) {
     return true;
 }
 
-/* What the label says against the verdict; "" where they agree or one is not known. */
-static const char *contradiction(const drae__sheet_cell *cell) {
-    if (cell->label == 1 && cell->mark == DRAE__MARK_GOOD) {
-        return "MISSED";
-    }
-    if (cell->label == 0 && cell->mark == DRAE__MARK_REJECT) {
-        return "FALSE REJECT";
-    }
-    return "";
-}
-
 static int tag_height(int scale) {
     return scale * DRAE__CHAR_HEIGHT + 4;
 }
@@ -238,7 +244,7 @@ static void draw_cell(drae__canvas *canvas, const drae__sheet *sheet, const drae
     if (cell->note[0] != '\0') {
         draw_tag(canvas, x + RIM, y + RIM, scale, back, faint, cell->note);
     }
-    const char *against = contradiction(cell);
+    const char *against = contradiction(cell->mark, cell->label);
     if (against[0] != '\0') {
         draw_tag(canvas, x + RIM, y + RIM + side - tag_height(scale), scale, amber, black, against);
     }

@@ -43,6 +43,7 @@ typedef struct drae__overlay {
     const char *region; /* "R0 flag" */
     const char *detail; /* "patch 12  product 3  vial 2" */
     const char *truth;  /* "label: defective (scratch)", "" when unknown */
+    int label;          /* 0 good, 1 defective, -1 unknown: the head says where it contradicts */
 } drae__overlay;
 
 /* Pixels of the picture for patches of that size. */

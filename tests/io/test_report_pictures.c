@@ -202,7 +202,8 @@ START_TEST(overlay_of_every_size) {
                                  .detail = "a detail that is much longer than a small picture is "
                                            "wide, and goes on, and on, and on, and on, and on, and "
                                            "on, and on, and on, and on, and on, and on",
-                                 .truth = "label: defective"};
+                                 .truth = "label: defective",
+                                 .label = 1};
         drae__overlay_draw(&overlay, g.rgb);
         ck_assert_uint_gt(count_red(g.rgb, g.n), (size_t)width * 20);
         guarded_check(&g);
@@ -234,10 +235,21 @@ START_TEST(overlay_colours_say_the_verdict) {
                                  .mark = marks[i],
                                  .region = "region 0",
                                  .detail = "patch 0",
-                                 .truth = ""};
+                                 .truth = "",
+                                 .label = -1};
         drae__overlay_draw(&overlay, g.rgb);
         bool rejected = marks[i] == DRAE__MARK_REJECT || marks[i] == DRAE__MARK_NO_RESULT;
         ck_assert_msg(is_red(g.rgb) == rejected, "case %zu", i);
+        /* A label that agrees changes nothing, one that contradicts makes the head amber. */
+        static const int against[] = {1, 0, -1, -1, 1, -1};
+        for (int label = 0; label <= 1; label++) {
+            guarded other = guarded_make(width, height);
+            overlay.label = label;
+            drae__overlay_draw(&overlay, other.rgb);
+            bool amber = memcmp(g.rgb, other.rgb, 3) != 0;
+            ck_assert_msg(amber == (label == against[i]), "case %zu, label %d", i, label);
+            guarded_check(&other);
+        }
         guarded_check(&g);
     }
 }
