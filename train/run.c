@@ -257,7 +257,8 @@ drae_status drae__run(const drae__train_config *wanted, const drae__run_options 
     result->n_bytes = l->trainer.memory.n_bytes;
     say(l, "threads %lld, %s, %.2f GB planned for a step of %zu patches",
         (long long)config.run.threads, config.run.precision, (double)result->n_bytes / 1e9, batch);
-    if (l->schedule.period < SHORT_PERIOD * (double)batch && config.run.epochs > 1) {
+    if (l->schedule.period < SHORT_PERIOD * (double)batch &&
+        l->schedule.period < (double)config.run.epochs * (double)n_train) {
         say(l,
             "the learning rate's first period is only %.0f steps long and each later one begins at "
             "%.2g of the one before: consider --set schedule.period_epochs=%lld",
