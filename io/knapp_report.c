@@ -64,15 +64,7 @@ drae_status drae__knapp_write_json(const drae__knapp_report *report, const char 
     } else {
         drae__jsonl_null(j, "manual");
     }
-    drae__jsonl_open_array(j, "provenance");
-    for (size_t i = 0; i < report->n_facts; i++) {
-        drae__jsonl_open_object(j, NULL);
-        drae__jsonl_text(j, "group", report->facts[i].group);
-        drae__jsonl_text(j, "name", report->facts[i].name);
-        drae__jsonl_text(j, "text", report->facts[i].text);
-        drae__jsonl_close(j);
-    }
-    drae__jsonl_close(j);
+    drae__report_put_facts(j, report->facts, report->n_facts);
     drae__jsonl_end(j);
     return drae__jsonl_finish(j, err);
 }

@@ -11,6 +11,7 @@
 #define DRAE_IO_REPORT_H
 
 #include "base/error.h"
+#include "io/jsonl.h"
 #include "line/evaluation.h"
 #include "line/figures.h"
 #include "line/pixel.h"
@@ -23,6 +24,10 @@ typedef struct drae__report_fact {
     char name[48];
     char text[512];
 } drae__report_fact;
+
+/* The array "provenance" of group, name and text, into an open object of knapp.json or drift.json.
+ */
+void drae__report_put_facts(drae__jsonl *j, const drae__report_fact *facts, size_t n);
 
 /* One score of every patch. */
 typedef struct drae__report_score {

@@ -208,6 +208,18 @@ static void put_regions(drae__jsonl *j, const drae__report *report) {
     drae__jsonl_close(j);
 }
 
+void drae__report_put_facts(drae__jsonl *j, const drae__report_fact *facts, size_t n) {
+    drae__jsonl_open_array(j, "provenance");
+    for (size_t i = 0; i < n; i++) {
+        drae__jsonl_open_object(j, NULL);
+        drae__jsonl_text(j, "group", facts[i].group);
+        drae__jsonl_text(j, "name", facts[i].name);
+        drae__jsonl_text(j, "text", facts[i].text);
+        drae__jsonl_close(j);
+    }
+    drae__jsonl_close(j);
+}
+
 static void put_provenance(drae__jsonl *j, const drae__report *report) {
     const char *group = NULL;
     drae__jsonl_open_object(j, "provenance");
