@@ -69,6 +69,8 @@
     X(loss, huber, NUM, 2, 0, 1e6, FIXED, NULL, "share of Huber in L_con")                         \
     X(loss, ssim, NUM, 1, 0, 1e6, FIXED, NULL, "share of 1 - SSIM in L_con")                       \
     X(loss, huber_delta, NUM, 1, 1e-6, 1e6, FIXED, NULL, "where Huber turns linear")               \
+    X(loss, sigmoid_slope, NUM, 0, 0, 0.25, FIXED, NULL,                                           \
+      "least derivative of the last sigmoid in the backward pass, 0: the exact one")               \
     X(loss, ssim_window, WORD, "gaussian", 0, 0, FIXED, "gaussian|uniform",                        \
       "window of SSIM: 11x11 Gaussian (valid) or 11x11 box (zero padded)")
 

@@ -12,12 +12,14 @@ void drae__ref_leaky_bwd(size_t n, double slope, const double *src, const double
 void drae__cpu_leaky_fwd(size_t n, float slope, const float *src, float *dst);
 void drae__cpu_leaky_bwd(size_t n, float slope, const float *src, const float *ddst, float *dsrc);
 
-/* dst = 1 / (1 + exp(-src));  dsrc = ddst dst (1 - dst), from the forward result. cpu: error below
- * 2 ulp + 1e-7. */
+/* dst = 1 / (1 + exp(-src));  dsrc = ddst max(dst (1 - dst), least), from the forward result. cpu:
+ * error below 2 ulp + 1e-7. least 0 is the derivative; above 0 (to 0.25) a unit that has run into
+ * saturation is still pulled back. */
 void drae__ref_sigmoid_fwd(size_t n, const double *src, double *dst);
-void drae__ref_sigmoid_bwd(size_t n, const double *dst, const double *ddst, double *dsrc);
+void drae__ref_sigmoid_bwd(size_t n, double least, const double *dst, const double *ddst,
+                           double *dsrc);
 void drae__cpu_sigmoid_fwd(size_t n, const float *src, float *dst);
-void drae__cpu_sigmoid_bwd(size_t n, const float *dst, const float *ddst, float *dsrc);
+void drae__cpu_sigmoid_bwd(size_t n, float least, const float *dst, const float *ddst, float *dsrc);
 
 /* dst = a + b; dst may alias either. */
 void drae__ref_add(size_t n, const double *a, const double *b, double *dst);

@@ -25,8 +25,9 @@ typedef struct drae__pass {
     const drae__convs *convs; /* planned for n */
     size_t n;                 /* images */
     drae__bn_mode mode;
-    float *params; /* of the network; running statistics change in mode TRAIN */
-    float *grads;  /* same layout; NULL: gradients by parameters are not wanted */
+    float *params;       /* of the network; running statistics change in mode TRAIN */
+    float *grads;        /* same layout; NULL: gradients by parameters are not wanted */
+    float sigmoid_slope; /* least derivative of the image's sigmoid in backward, 0: the exact one */
     drae__work *work;
 } drae__pass;
 

@@ -153,7 +153,7 @@ drae_status drae__decoder_backward(const drae__pass *pass, const drae__offsets *
     size_t small = drae__arch_small_elems(arch);
     size_t latent = (size_t)arch->latent;
     size_t pixels = pass->n * (size_t)arch->size * (size_t)arch->size;
-    drae__cpu_sigmoid_bwd(pixels, acts->image, d_image, d_image);
+    drae__cpu_sigmoid_bwd(pixels, pass->sigmoid_slope, acts->image, d_image, d_image);
     if (pass->grads != NULL) {
         DRAE__TRY(drae__conv_op_bwd_weights(convs->out, acts->p, d_image,
                                             pass->grads + at->out.weight,

@@ -154,6 +154,7 @@ static drae__pass pass_over(drae__trainer *t, drae__net net, const drae__convs *
                        .convs = convs,
                        .n = (size_t)convs->n,
                        .mode = mode,
+                       .sigmoid_slope = (float)t->config.loss.sigmoid_slope,
                        .params = t->model.data[net],
                        .grads = grads,
                        .work = &t->memory.work};

@@ -101,19 +101,22 @@ void drae__cpu_sigmoid_fwd(size_t n, const float *src, float *dst) {
     }
 }
 
-DRAE__BODY void sigmoid_bwd_body(size_t n, const float *dst, const float *ddst, float *dsrc) {
+DRAE__BODY void sigmoid_bwd_body(size_t n, float least, const float *dst, const float *ddst,
+                                 float *dsrc) {
 #pragma omp simd
     for (size_t i = 0; i < n; i++) {
-        dsrc[i] = ddst[i] * (dst[i] * (1.0f - dst[i]));
+        float slope = dst[i] * (1.0f - dst[i]);
+        dsrc[i] = ddst[i] * (slope < least ? least : slope);
     }
 }
-DRAE__CLONES(sigmoid_bwd, (size_t n, const float *dst, const float *ddst, float *dsrc),
-             (n, dst, ddst, dsrc))
+DRAE__CLONES(sigmoid_bwd, (size_t n, float least, const float *dst, const float *ddst, float *dsrc),
+             (n, least, dst, ddst, dsrc))
 
-void drae__cpu_sigmoid_bwd(size_t n, const float *dst, const float *ddst, float *dsrc) {
+void drae__cpu_sigmoid_bwd(size_t n, float least, const float *dst, const float *ddst,
+                           float *dsrc) {
 #pragma omp parallel for schedule(static) if (n > PIECE)
     for (size_t i = 0; i < n; i += PIECE) {
-        sigmoid_bwd(piece_at(n, i), dst + i, ddst + i, dsrc + i);
+        sigmoid_bwd(piece_at(n, i), least, dst + i, ddst + i, dsrc + i);
     }
 }
 

@@ -23,9 +23,10 @@ void drae__ref_sigmoid_fwd(size_t n, const double *src, double *dst) {
     }
 }
 
-void drae__ref_sigmoid_bwd(size_t n, const double *dst, const double *ddst, double *dsrc) {
+void drae__ref_sigmoid_bwd(size_t n, double least, const double *dst, const double *ddst,
+                           double *dsrc) {
     for (size_t i = 0; i < n; i++) {
-        dsrc[i] = ddst[i] * dst[i] * (1.0 - dst[i]);
+        dsrc[i] = ddst[i] * fmax(dst[i] * (1.0 - dst[i]), least);
     }
 }
 

@@ -60,9 +60,11 @@ START_TEST(sigmoid_is_close) {
     for (size_t i = 0; i < n; i++) {
         dst.d[i] = (double)dst.f[i];
     }
-    drae__cpu_sigmoid_bwd(n, dst.f, ddst.f, dsrc.f);
-    drae__ref_sigmoid_bwd(n, dst.d, ddst.d, dsrc.d);
-    t_within_all("dsrc", dsrc, 4.0 * T_EPS * 0.25);
+    for (int floored = 0; floored < 2; floored++) {
+        drae__cpu_sigmoid_bwd(n, floored ? 0.01f : 0.0f, dst.f, ddst.f, dsrc.f);
+        drae__ref_sigmoid_bwd(n, floored ? (double)0.01f : 0.0, dst.d, ddst.d, dsrc.d);
+        t_within_all(floored ? "dsrc, floored" : "dsrc", dsrc, 4.0 * T_EPS * 0.25);
+    }
     drae__cpu_sigmoid_fwd(n, src.f, src.f);
     t_equal_f32("dst in place", n, src.f, dst.f);
     t_end();
@@ -118,7 +120,7 @@ static void run_all(void *context) {
     const run *r = context;
     drae__cpu_sigmoid_fwd(r->n, r->src, r->dst);
     drae__cpu_leaky_fwd(r->n, 0.2f, r->dst, r->dst);
-    drae__cpu_sigmoid_bwd(r->n, r->dst, r->src, r->dst);
+    drae__cpu_sigmoid_bwd(r->n, 0.01f, r->dst, r->src, r->dst);
 }
 
 START_TEST(threads_do_not_matter) {
@@ -152,7 +154,7 @@ START_TEST(derivatives) {
     for (int i = 0; i < 4; i++) {
         double x = at[i], y, d;
         drae__ref_sigmoid_fwd(1, &x, &y);
-        drae__ref_sigmoid_bwd(1, &y, &ddst, &d);
+        drae__ref_sigmoid_bwd(1, 0.0, &y, &ddst, &d);
         ck_assert_double_eq_tol(d, t_derivative(weighted_sigmoid, NULL, &x, 0, 1e-3), 1e-10);
         drae__ref_leaky_bwd(1, slope, &x, &ddst, &d);
         ck_assert_double_eq_tol(d, t_derivative(weighted_leaky, &slope, &x, 0, 1e-3), 1e-10);

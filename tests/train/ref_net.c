@@ -44,7 +44,8 @@ static double *doubles(const float *values, size_t n) {
 }
 
 r_nets r_nets_of(const drae__trainer *t) {
-    r_nets nets = {.arch = t->model.arch, .at = t->at};
+    r_nets nets = {
+        .arch = t->model.arch, .at = t->at, .sigmoid_slope = t->config.loss.sigmoid_slope};
     for (int net = 0; net < DRAE__NETS; net++) {
         nets.total[net] = t->model.params[net].total;
         nets.params[net] = doubles(t->model.data[net], nets.total[net]);
@@ -67,6 +68,7 @@ r_batch r_batch_of(const drae__batch *b, int size) {
 
 typedef struct graph {
     const drae__arch *arch;
+    double sigmoid_slope; /* loss.sigmoid_slope */
     int n;
     const double *params;
     double *grads; /* NULL: not wanted */
@@ -318,7 +320,7 @@ static double *decoder_back(const graph *g, const drae__offsets *at, const half_
     size_t n = (size_t)g->n, small = drae__arch_small_elems(g->arch);
     size_t pixels = n * (size_t)(g->arch->size * g->arch->size);
     drae__conv_shape out = edge_conv(g, g->arch->width, 1);
-    drae__ref_sigmoid_bwd(pixels, image, d_image, d_image);
+    drae__ref_sigmoid_bwd(pixels, g->sigmoid_slope, image, d_image, d_image);
     drae__ref_conv_bwd_weights(&out, t->feat, d_image, g->grads + at->out.weight,
                                g->grads + at->out.bias);
     double *d = room(pixels * (size_t)g->arch->width);
@@ -335,6 +337,7 @@ static double *decoder_back(const graph *g, const drae__offsets *at, const half_
 
 static graph graph_of(const r_nets *nets, drae__net net, size_t n, bool gradients) {
     return (graph){.arch = &nets->arch,
+                   .sigmoid_slope = nets->sigmoid_slope,
                    .n = (int)n,
                    .params = nets->params[net],
                    .grads = gradients ? nets->grads[net] : NULL};

@@ -13,6 +13,7 @@
 typedef struct r_nets {
     drae__arch arch;
     const drae__offsets *at;    /* [DRAE__NETS] */
+    double sigmoid_slope;       /* loss.sigmoid_slope */
     double *params[DRAE__NETS]; /* flat, as in the trainer */
     double *grads[DRAE__NETS];  /* what r_generator_loss and r_discriminator_loss write */
     size_t total[DRAE__NETS];

@@ -31,12 +31,13 @@ static drae__trainer trainer;
 static g_inputs inputs;
 static drae__batch batch;
 
-static void set_up(double slope) {
+static void set_up_floored(double slope, double sigmoid_slope) {
     drae__train_config config = drae__train_config_default();
     drae__err err = {{0}};
     config.model.width = 8;
     config.model.latent = 6;
     config.model.slope = slope;
+    config.loss.sigmoid_slope = sigmoid_slope;
     config.run.batch = BATCH;
     config.run.threads = 2;
     drae_status status = drae__trainer_create(&config, SIZE, 0, &trainer, &err);
@@ -49,6 +50,10 @@ static void set_up(double slope) {
                           .mask = inputs.mask,
                           .noise = inputs.noise,
                           .beta = inputs.beta};
+}
+
+static void set_up(double slope) {
+    set_up_floored(slope, 0.0);
 }
 
 static void tear_down(void) {
@@ -164,7 +169,9 @@ static void compare_tensors(const r_nets *nets, drae__net net) {
 START_TEST(test_f32_against_double) {
     drae__losses losses;
     drae__err err = {{0}};
-    set_up(1.0);
+    /* The second time with the last sigmoid's derivative held at 0.24 or more: nearly everywhere.
+     */
+    set_up_floored(1.0, _i == 0 ? 0.0 : 0.24);
     r_nets nets = r_nets_of(&trainer);
     r_batch b = r_batch_of(&batch, SIZE);
     double *recon = r_reconstruct(&nets, &b);
@@ -225,7 +232,7 @@ int main(void) {
     TCase *tcase = tcase_create("gradients");
     tcase_add_test(tcase, test_generator_by_differences);
     tcase_add_test(tcase, test_discriminator_by_differences);
-    tcase_add_test(tcase, test_f32_against_double);
+    tcase_add_loop_test(tcase, test_f32_against_double, 0, 2);
     tcase_add_test(tcase, test_parts_switched_off);
     suite_add_tcase(suite, tcase);
     return drae_run_suite(suite);
