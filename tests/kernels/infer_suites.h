@@ -9,6 +9,7 @@
 
 #include <check.h>
 
+Suite *suite_infer_bf16(void);
 Suite *suite_infer_conv(void);
 Suite *suite_infer_layers(void);
 Suite *suite_infer_dense(void);

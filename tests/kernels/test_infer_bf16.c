@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bf16 convolutions of inference: exact on small integers, within derived bounds on random data,
+ * the same bits from every table and however the rows are divided. */
+#include "tests/kernels/infer_suites.h"
+
+#include "kernels/infer_bf16.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define A(a) (sizeof(a) / sizeof((a)[0]))
+
+#define SLOPE     0.25          /* a power of two, so that integer data stays exact */
+#define HALF_BF16 (1.0 / 256.0) /* of the rounding to bf16, relative: half of 2^-7 */
+#define POISON    0x7fc1u       /* a NaN */
+
+typedef struct shape {
+    drae__infer_conv_kind kind;
+    int c_in, c_out;
+    int h, w; /* of the source */
+    int proj_c_in, proj_stride;
+    bool residual, raw, act;
+} shape;
+
+typedef struct map16 {
+    drae__bf16_map g;
+    int c;
+    drae__bf16 *buffer, *at;
+} map16;
+
+/* Zeros but for the pixels: values [c,h,w], or poison where NULL. */
+static map16 map_make(int c, int h, int w, const float *values) {
+    map16 m = {.g = drae__bf16_map_of(h, w, c), .c = c};
+    size_t n = drae__bf16_map_elems(&m.g);
+    m.buffer = (drae__bf16 *)(void *)t_bytes(n * sizeof(drae__bf16));
+    memset(m.buffer, 0, n * sizeof(drae__bf16));
+    m.at = m.buffer + drae__bf16_map_origin(&m.g);
+    for (int y = 0; y < h; y++) {
+        for (int x = 0; x < w; x++) {
+            drae__bf16 *pixel = m.at + y * m.g.stride + x * m.g.c;
+            for (int ch = 0; ch < m.g.c; ch++) {
+                if (values == NULL) {
+                    pixel[ch] = POISON;
+                } else if (ch < c) {
+                    pixel[ch] = drae__bf16_of(values[(ch * h + y) * w + x]);
+                }
+            }
+        }
+    }
+    return m;
+}
+
+/* The pixels into dst [c,h,w]; fails where a zero around them or a channel of padding is not 0. */
+static void map_take(const map16 *m, float *dst) {
+    size_t n = drae__bf16_map_elems(&m->g);
+    for (ptrdiff_t i = 0; i < (ptrdiff_t)n; i++) {
+        ptrdiff_t rel = i - (ptrdiff_t)drae__bf16_map_origin(&m->g);
+        ptrdiff_t y = rel < 0 ? -1 : rel / m->g.stride, e = rel < 0 ? 0 : rel % m->g.stride;
+        int ch = (int)(e % m->g.c);
+        ptrdiff_t x = e / m->g.c;
+        float v = drae__bf16_to_float(m->buffer[i]);
+        if (y >= 0 && y < m->g.h && x < m->g.w && ch < m->c) {
+            dst[(ch * m->g.h + y) * m->g.w + x] = v;
+        } else {
+            ck_assert_msg(v == 0.0f, "%s: the zero at element %td became %g", t_name(), rel,
+                          (double)v);
+        }
+    }
+}
+
+/* Values that bf16 holds. */
+static t_pair values(size_t n, uint64_t seed, int limit) {
+    t_pair p = limit > 0 ? t_integers(n, seed, limit) : t_uniform(n, seed, -1.0f, 1.0f);
+    for (size_t i = 0; i < n; i++) {
+        p.f[i] = drae__bf16_to_float(drae__bf16_of(p.f[i]));
+        p.d[i] = (double)p.f[i];
+    }
+    return p;
+}
+
+typedef struct conv_data {
+    shape s;
+    int h_out, w_out;
+    t_pair src, wei, proj, proj_wei, residual, scale, shift, raw, act;
+    map16 src_map, proj_map, residual_map;
+} conv_data;
+
+static size_t count(int c, int h, int w) {
+    return (size_t)c * (size_t)h * (size_t)w;
+}
+
+static conv_data make(const shape *s, int limit) {
+    conv_data d = {.s = *s};
+    bool up = s->kind == DRAE__INFER_CONVT4;
+    d.h_out = up ? 2 * s->h : s->kind == DRAE__INFER_CONV3S2 ? s->h / 2 : s->h;
+    d.w_out = up ? 2 * s->w : s->kind == DRAE__INFER_CONV3S2 ? s->w / 2 : s->w;
+    size_t out = count(s->c_out, d.h_out, d.w_out);
+    d.src = values(count(s->c_in, s->h, s->w), 1, limit);
+    d.wei = values((size_t)s->c_in * (size_t)s->c_out * (up ? 16 : 9), 2, limit);
+    d.src_map = map_make(s->c_in, s->h, s->w, d.src.f);
+    if (s->proj_c_in > 0) {
+        int h = up ? s->h : d.h_out * s->proj_stride, w = up ? s->w : d.w_out * s->proj_stride;
+        d.proj = values(count(s->proj_c_in, h, w), 3, limit);
+        d.proj_wei = values((size_t)s->proj_c_in * (size_t)s->c_out * (up ? 4 : 1), 4, limit);
+        d.proj_map = map_make(s->proj_c_in, h, w, d.proj.f);
+    }
+    if (s->residual) {
+        d.residual = values(out, 5, limit);
+        d.residual_map = map_make(s->c_out, d.h_out, d.w_out, d.residual.f);
+    }
+    d.scale = values((size_t)s->c_out, 6, limit);
+    d.shift = values((size_t)s->c_out, 7, limit);
+    d.raw = t_result(out);
+    d.act = t_result(out);
+    return d;
+}
+
+static void expect(conv_data *d) {
+    const shape *s = &d->s;
+    const drae__ref_infer_op op = {
+        .kind = s->kind,
+        .c_in = s->c_in,
+        .c_out = s->c_out,
+        .h_in = s->h,
+        .w_in = s->w,
+        .src = d->src.d,
+        .wei = d->wei.d,
+        .proj = {.c_in = s->proj_c_in,
+                 .stride = s->proj_stride,
+                 .src = s->proj_c_in > 0 ? d->proj.d : NULL,
+                 .wei = s->proj_c_in > 0 ? d->proj_wei.d : NULL},
+        .residual = s->residual ? d->residual.d : NULL,
+        .scale = d->scale.d,
+        .shift = d->shift.d,
+        .slope = SLOPE,
+        .raw = d->raw.d,
+        .act = d->act.d,
+    };
+    drae__ref_infer_conv(&op);
+}
+
+static void absolute(t_pair p) {
+    for (size_t i = 0; i < p.n; i++) {
+        p.d[i] = fabs(p.d[i]);
+    }
+}
+
+/* As for f32 (infer_conv_case.c), and the rounding to bf16 of what comes out. */
+static void bounds(conv_data *d, double *raw_bound, double *act_bound) {
+    const shape *s = &d->s;
+    size_t plane = d->raw.n / (size_t)s->c_out;
+    double *raw = t_f64(d->raw.n), *act = t_f64(d->raw.n);
+    memcpy(raw, d->raw.d, d->raw.n * sizeof *raw);
+    memcpy(act, d->act.d, d->raw.n * sizeof *act);
+    absolute(d->src);
+    absolute(d->wei);
+    absolute(d->proj);
+    absolute(d->proj_wei);
+    absolute(d->residual);
+    expect(d);
+    double terms = 9.0 * s->c_in + s->proj_c_in + 2.0;
+    for (size_t i = 0; i < d->raw.n; i++) {
+        double scale = fabs(d->scale.d[i / plane]), shift = fabs(d->shift.d[i / plane]);
+        double sum = 2.0 * terms * T_EPS * d->raw.d[i];
+        double u = scale * sum + 4.0 * T_EPS * (scale * d->raw.d[i] + shift);
+        raw_bound[i] = sum + HALF_BF16 * (fabs(raw[i]) + sum);
+        act_bound[i] = u + HALF_BF16 * (fabs(act[i]) + u);
+        d->raw.d[i] = raw[i];
+        d->act.d[i] = act[i];
+    }
+}
+
+/* Integers too are rounded on the way out. */
+static void round_expected(t_pair p) {
+    for (size_t i = 0; i < p.n; i++) {
+        p.d[i] = (double)drae__bf16_to_float(drae__bf16_of((float)p.d[i]));
+    }
+}
+
+static void run(const drae__bf16_kernels *kernels, const conv_data *d, int pieces) {
+    const shape *s = &d->s;
+    map16 raw = map_make(s->c_out, d->h_out, d->w_out, NULL);
+    map16 act = map_make(s->c_out, d->h_out, d->w_out, NULL);
+    drae__bf16_conv op = {
+        .shape = drae__bf16_shape_of(s->kind, s->c_in, s->c_out, s->proj_c_in, s->proj_stride),
+        .src_map = d->src_map.g,
+        .dst_map = raw.g,
+        .proj_map = d->proj_map.g,
+        .src = d->src_map.at,
+        .proj = d->proj_map.at,
+        .residual = d->residual_map.at,
+        .slope = (float)SLOPE,
+        .raw = s->raw ? raw.at : NULL,
+        .act = s->act ? act.at : NULL,
+    };
+    size_t n = drae__bf16_packed_elems(&op.shape), columns = (size_t)drae__bf16_columns(&op.shape);
+    drae__bf16 *wei = (drae__bf16 *)(void *)t_bytes(n * sizeof *wei);
+    float *scale = t_f32(columns), *shift = t_f32(columns);
+    drae__bf16_pack(&op.shape, s->c_in, s->c_out, d->wei.f, 1.0, s->proj_c_in, s->proj_stride,
+                    d->proj_wei.f, wei);
+    drae__bf16_pack_affine(&op.shape, s->c_out, d->scale.f, scale);
+    drae__bf16_pack_affine(&op.shape, s->c_out, d->shift.f, shift);
+    op.wei = wei;
+    op.scale = scale;
+    op.shift = shift;
+    int rows = s->kind == DRAE__INFER_CONVT4 ? s->h : d->h_out;
+    for (int i = 0; i < pieces; i++) {
+        kernels->conv(&op, rows * i / pieces, rows * (i + 1) / pieces);
+    }
+    if (s->raw) {
+        map_take(&raw, d->raw.f);
+    }
+    if (s->act) {
+        map_take(&act, d->act.f);
+    }
+}
+
+static void check(const shape *s, int limit) {
+    const drae__bf16_kernels *kernels;
+    size_t n;
+    const drae__bf16_kernels *const *list = drae__bf16_kernels_list(&n);
+    float *first_raw = NULL, *first_act = NULL;
+    t_begin("bf16 kind=%d c=%d>%d h=%d w=%d proj=%d/%d residual=%d limit=%d", (int)s->kind, s->c_in,
+            s->c_out, s->h, s->w, s->proj_c_in, s->proj_stride, s->residual, limit);
+    conv_data d = make(s, limit);
+    double *raw_bound = t_f64(d.raw.n), *act_bound = t_f64(d.raw.n);
+    expect(&d);
+    bounds(&d, raw_bound, act_bound);
+    if (limit > 0) {
+        round_expected(d.raw);
+        round_expected(d.act);
+    }
+    for (size_t t = 0; t < n; t++) {
+        kernels = list[t];
+        if (!drae__bf16_kernels_supported(kernels)) {
+            continue;
+        }
+        run(kernels, &d, 1 + (int)t);
+        if (s->raw && limit > 0) {
+            t_equal(kernels->name, d.raw);
+        } else if (s->raw) {
+            (void)t_within(kernels->name, d.raw, raw_bound);
+        }
+        if (s->act && limit > 0) {
+            t_equal(kernels->name, d.act);
+        } else if (s->act) {
+            (void)t_within(kernels->name, d.act, act_bound);
+        }
+        if (first_raw == NULL) {
+            first_raw = t_f32(d.raw.n);
+            first_act = t_f32(d.raw.n);
+            memcpy(first_raw, d.raw.f, d.raw.n * sizeof(float));
+            memcpy(first_act, d.act.f, d.act.n * sizeof(float));
+        }
+        if (s->raw) {
+            t_equal_f32(kernels->name, d.raw.n, d.raw.f, first_raw);
+        }
+        if (s->act) {
+            t_equal_f32(kernels->name, d.act.n, d.act.f, first_act);
+        }
+    }
+    t_end();
+}
+
+/* Rows x columns of output: pieces of a tile, one tile and its neighbours, several. */
+static const int sides[][2] = {{1, 2},  {3, 6},  {5, 14}, {2, 16}, {3, 18}, {4, 30},
+                               {2, 32}, {5, 34}, {7, 62}, {3, 64}, {2, 66}, {1, 130}};
+static const int channels[][2] = {{1, 8},   {8, 8},   {8, 16},  {16, 8},  {16, 16}, {1, 16},
+                                  {16, 32}, {32, 16}, {24, 24}, {40, 64}, {64, 32}, {1, 24}};
+
+START_TEST(plain_and_strided) {
+    for (size_t i = 0; i < A(sides); i++) {
+        for (size_t c = 0; c < A(channels); c++) {
+            shape s = {DRAE__INFER_CONV3, channels[c][0], channels[c][1],
+                       sides[i][0],       sides[i][1],    .act = true};
+            check(&s, (i + c) % 2 == 0 ? 3 : 0);
+            s.kind = DRAE__INFER_CONV3S2;
+            s.h *= 2;
+            s.w *= 2;
+            check(&s, (i + c) % 2 == 0 ? 0 : 3);
+        }
+    }
+}
+END_TEST
+
+START_TEST(transposed) {
+    static const int both[] = {8, 16, 24, 32, 64};
+    for (size_t i = 0; i < A(sides); i++) {
+        for (size_t c = 0; c < A(both); c++) {
+            shape s = {DRAE__INFER_CONVT4, both[c],         both[c],
+                       sides[i][0],        sides[i][1] / 2, .act = true};
+            check(&s, (i + c) % 2 == 0 ? 3 : 0);
+            s.proj_c_in = s.c_in;
+            s.raw = i % 2 == 0;
+            check(&s, (i + c) % 2 == 0 ? 0 : 3);
+        }
+    }
+}
+END_TEST
+
+START_TEST(projections_and_residual) {
+    static const int from[] = {8, 16, 24, 64};
+    for (size_t i = 0; i < A(sides); i++) {
+        for (int stride = 0; stride <= 2; stride++) {
+            for (size_t c = 0; c < A(from); c++) {
+                shape s = {.kind = DRAE__INFER_CONV3,
+                           .c_in = from[(c + 1) % A(from)],
+                           .c_out = from[(c + i) % A(from)],
+                           .h = sides[i][0],
+                           .w = sides[i][1],
+                           .proj_c_in = stride > 0 ? from[c] : 0,
+                           .proj_stride = stride,
+                           .residual = stride != 1,
+                           .raw = stride != 2,
+                           .act = (i + c) % 3 != 0 || stride == 2};
+                check(&s, (i + c) % 2 == 0 ? 3 : 0);
+            }
+        }
+    }
+}
+END_TEST
+
+/* A deep sum: the order of the additions shows most. */
+START_TEST(deep) {
+    const shape s = {.kind = DRAE__INFER_CONV3,
+                     .c_in = 320,
+                     .c_out = 32,
+                     .h = 4,
+                     .w = 18,
+                     .proj_c_in = 64,
+                     .proj_stride = 1,
+                     .raw = true,
+                     .act = true};
+    check(&s, 3);
+    check(&s, 0);
+}
+END_TEST
+
+START_TEST(residual_in_place) {
+    size_t n;
+    const drae__bf16_kernels *const *list = drae__bf16_kernels_list(&n);
+    for (size_t t = 0; t < n; t++) {
+        if (!drae__bf16_kernels_supported(list[t])) {
+            continue;
+        }
+        shape s = {DRAE__INFER_CONV3, 16, 16, 5, 38, .residual = true, .raw = true};
+        t_begin("%s residual in place", list[t]->name);
+        conv_data d = make(&s, 3);
+        expect(&d);
+        round_expected(d.raw);
+        drae__bf16_conv op = {.shape = drae__bf16_shape_of(s.kind, s.c_in, s.c_out, 0, 0),
+                              .src_map = d.src_map.g,
+                              .dst_map = d.residual_map.g,
+                              .src = d.src_map.at,
+                              .residual = d.residual_map.at,
+                              .raw = d.residual_map.at};
+        drae__bf16 *wei = (drae__bf16 *)(void *)t_bytes(drae__bf16_packed_elems(&op.shape) * 2);
+        drae__bf16_pack(&op.shape, s.c_in, s.c_out, d.wei.f, 1.0, 0, 0, NULL, wei);
+        op.wei = wei;
+        list[t]->conv(&op, 0, s.h);
+        map_take(&d.residual_map, d.raw.f);
+        t_equal("raw", d.raw);
+        t_end();
+    }
+}
+END_TEST
+
+START_TEST(last_layer) {
+    static const int c_in[] = {8, 16, 24, 64};
+    size_t n;
+    const drae__bf16_kernels *const *list = drae__bf16_kernels_list(&n);
+    for (size_t i = 0; i < A(sides) * A(c_in); i++) {
+        int c = c_in[i % A(c_in)], h = sides[i / A(c_in)][0], w = sides[i / A(c_in)][1];
+        float *first = NULL;
+        t_begin("bf16 out c=%d h=%d w=%d", c, h, w);
+        t_pair src = values(count(c, h, w), 1, 0), wei = values((size_t)c * 9, 2, 0);
+        t_pair dst = t_result((size_t)h * (size_t)w);
+        map16 map = map_make(c, h, w, src.f);
+        drae__bf16_conv op = {.shape = drae__bf16_shape_of(DRAE__INFER_CONV3, c, 1, 0, 0),
+                              .src_map = map.g,
+                              .src = map.at};
+        drae__bf16 *packed = (drae__bf16 *)(void *)t_bytes(drae__bf16_packed_elems(&op.shape) * 2);
+        drae__bf16_pack(&op.shape, c, 1, wei.f, 1.0, 0, 0, NULL, packed);
+        op.wei = packed;
+        drae__ref_infer_out(c, h, w, src.d, wei.d, 0.125, dst.d);
+        for (size_t t = 0; t < n; t++) {
+            if (!drae__bf16_kernels_supported(list[t])) {
+                continue;
+            }
+            list[t]->out(&op, 0.125f, dst.f, 0, h / 2);
+            list[t]->out(&op, 0.125f, dst.f, h / 2, h);
+            (void)t_within_all(list[t]->name, dst, 0.25 * 9 * c * T_EPS * 9 * c + 4.0 * T_EPS);
+            if (first == NULL) {
+                first = t_f32(dst.n);
+                memcpy(first, dst.f, dst.n * sizeof *first);
+            }
+        }
+        t_end();
+    }
+}
+END_TEST
+
+/* Every grey level is a bf16 number. */
+START_TEST(grey_levels) {
+    size_t n;
+    const drae__bf16_kernels *const *list = drae__bf16_kernels_list(&n);
+    for (size_t t = 0; t < n; t++) {
+        enum { H = 3, W = 90 };
+        if (!drae__bf16_kernels_supported(list[t])) {
+            continue;
+        }
+        t_begin("%s bf16 load_u8", list[t]->name);
+        unsigned char *src = t_bytes(H * W);
+        float *dst = t_f32(H * W);
+        for (int i = 0; i < H * W; i++) {
+            src[i] = (unsigned char)i;
+        }
+        map16 map = map_make(1, H, W, NULL);
+        list[t]->load_u8(src, &map.g, map.at);
+        map_take(&map, dst);
+        for (int i = 0; i < H * W; i++) {
+            ck_assert_msg(dst[i] == (float)src[i], "%s: pixel %d is %g", t_name(), i,
+                          (double)dst[i]);
+        }
+        t_end();
+    }
+}
+END_TEST
+
+START_TEST(rounding) {
+    static const struct {
+        float v;
+        drae__bf16 expected;
+    } cases[] = {{0.0f, 0},
+                 {-0.0f, 0x8000},
+                 {1.0f, 0x3f80},
+                 {1.00390625f, 0x3f80} /* tie to even */,
+                 {1.01171875f, 0x3f82} /* tie */,
+                 {1.0039064f, 0x3f81},
+                 {3.4e38f, 0x7f80},
+                 {INFINITY, 0x7f80},
+                 {-INFINITY, 0xff80},
+                 {1e-39f, 0},
+                 {-1e-39f, 0x8000}};
+    for (size_t i = 0; i < A(cases); i++) {
+        ck_assert_msg(drae__bf16_of(cases[i].v) == cases[i].expected, "case %zu: %g becomes 0x%04x",
+                      i, (double)cases[i].v, drae__bf16_of(cases[i].v));
+    }
+    ck_assert(isnan(drae__bf16_to_float(drae__bf16_of(NAN))));
+}
+END_TEST
+
+START_TEST(tables) {
+    size_t n;
+    const drae__bf16_kernels *const *list = drae__bf16_kernels_list(&n);
+    ck_assert_str_eq(list[n - 1]->name, "portable");
+    ck_assert(drae__bf16_kernels_supported(list[n - 1]));
+    for (size_t i = 0; i < n; i++) {
+        ck_assert_ptr_eq(drae__bf16_kernels_find(list[i]->name), list[i]);
+    }
+    ck_assert(drae__bf16_kernels_supported(drae__bf16_kernels_find("auto")));
+    ck_assert_ptr_null(drae__bf16_kernels_find("sse9"));
+}
+END_TEST
+
+Suite *suite_infer_bf16(void) {
+    Suite *suite = suite_create("infer_bf16");
+    TCase *tc = tcase_create("bf16");
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, tables);
+    tcase_add_test(tc, rounding);
+    tcase_add_test(tc, plain_and_strided);
+    tcase_add_test(tc, transposed);
+    tcase_add_test(tc, projections_and_residual);
+    tcase_add_test(tc, deep);
+    tcase_add_test(tc, residual_in_place);
+    tcase_add_test(tc, last_layer);
+    tcase_add_test(tc, grey_levels);
+    suite_add_tcase(suite, tc);
+    return suite;
+}
