@@ -19,8 +19,8 @@ typedef struct settings {
     long width, size, latent, batch, threads;
     uint64_t seed;
     double period_ms, seconds;
-    bool layers, json;
-    const char *device; /* of the random network */
+    bool layers, json, heatmaps;
+    const char *device, *precision; /* of the random network; precision NULL: the device's own */
 } settings;
 
 /* Times of one mode, in milliseconds. */
@@ -105,7 +105,9 @@ static drae_status open_random(const settings *s, const drae_config *config, dra
     drae__model_init(&model, DRAE__NET_GENERATOR, s->seed);
     bool cuda = strcmp(s->device, "cuda") == 0;
     const drae__compile_options options = {.device = cuda ? DRAE_DEVICE_CUDA : DRAE_DEVICE_CPU,
-                                           .precision = cuda ? "f16" : "f32",
+                                           .precision = s->precision != NULL ? s->precision
+                                                        : cuda               ? "f16"
+                                                                             : "f32",
                                            .batch = (int)s->batch};
     DRAE__TRY(drae__compile(&model, &options, &bytes, &n_bytes, &report, err));
     DRAE__TRY(drae_engine_open_memory(bytes, n_bytes, config, err->text, sizeof err->text, engine));
@@ -172,11 +174,12 @@ static void print_layers(const drae__plan *plan, const double *op_seconds, size_
 
 typedef struct buffers {
     uint8_t *patches;
+    uint8_t *heat, *heat_fixed;              /* NULL: not asked for */
     uint8_t regions[DRAE__ENGINE_BATCH_MAX]; /* all 0 */
     times unpaced, paced;
 } buffers;
 
-static bool make_buffers(buffers *b, size_t n, int size) {
+static bool make_buffers(buffers *b, size_t n, int size, bool heatmaps) {
     size_t pixels = (size_t)size * (size_t)size;
     b->patches = malloc(n * pixels);
     b->unpaced.cycle_ms = malloc(CYCLES_MAX * sizeof(double));
@@ -185,32 +188,52 @@ static bool make_buffers(buffers *b, size_t n, int size) {
         return false;
     }
     drae__compile_patches(size, (int)n, b->patches);
+    if (heatmaps) {
+        b->heat = malloc(n * pixels);
+        b->heat_fixed = malloc(n * pixels);
+        return b->heat != NULL && b->heat_fixed != NULL;
+    }
     return true;
+}
+
+static drae_status bind_heatmaps(drae_session *session, const buffers *b, size_t n, int size) {
+    size_t n_bytes = n * (size_t)size * (size_t)size;
+    drae_status status = drae_session_set_output(session, DRAE_OUTPUT_HEAT, b->heat, n_bytes);
+    return status != DRAE_OK
+               ? status
+               : drae_session_set_output(session, DRAE_OUTPUT_HEAT_FIXED, b->heat_fixed, n_bytes);
 }
 
 static void free_buffers(buffers *b) {
     free(b->patches);
+    free(b->heat);
+    free(b->heat_fixed);
     free(b->unpaced.cycle_ms);
     free(b->paced.cycle_ms);
 }
 
 static void print_head(const settings *s, const drae_engine *engine, const drae_session *session,
                        double peak) {
-    const char *sha256 = "", *kernels = "";
-    int64_t width = 0, size = 0;
+    const char *sha256 = "", *kernels = "", *precision = "";
+    int64_t width = 0, size = 0, device = 0;
+    (void)drae_engine_get_int(engine, DRAE_ENGINE_DEVICE, &device);
+    (void)drae_engine_get_text(engine, DRAE_ENGINE_PRECISION, &precision);
     (void)drae_engine_get_text(engine, DRAE_ENGINE_SHA256, &sha256);
     (void)drae_engine_get_text(engine, DRAE_ENGINE_KERNELS, &kernels);
     (void)drae_engine_get_int(engine, DRAE_ENGINE_WIDTH, &width);
     (void)drae_engine_get_int(engine, DRAE_ENGINE_SIZE, &size);
     double flops = drae__arch_flops(&drae__engine_plan(engine)->arch);
-    printf(s->json ? "{\"engine\":\"%s\",\"width\":%lld,\"size\":%lld,\"device\":\"cpu\","
-                     "\"precision\":\"f32\",\"kernels\":\"%s\",\"threads\":%d,\"batch\":%zu,"
-                     "\"gflop_per_patch\":%.6g,\"peak_gflops\":%.6g,\"period_ms\":%g"
-                   : "engine %.12s: width %lld, size %lld, cpu f32, %s kernels, %d threads, batch "
-                     "%zu\n%.3f GFLOP a patch, multiply-add peak %.0f GFLOP/s, period %g ms\n",
+    printf(s->json ? "{\"engine\":\"%s\",\"width\":%lld,\"size\":%lld,\"device\":\"%s\","
+                     "\"precision\":\"%s\",\"kernels\":\"%s\",\"threads\":%d,\"batch\":%zu,"
+                     "\"heatmaps\":%s,\"gflop_per_patch\":%.6g,\"peak_gflops\":%.6g,"
+                     "\"period_ms\":%g"
+                   : "engine %.12s: width %lld, size %lld, %s %s, %s kernels, %d threads, batch "
+                     "%zu, heatmaps %s\n%.3f GFLOP a patch, multiply-add peak %.0f GFLOP/s, period "
+                     "%g ms\n",
            s->engine != NULL || !s->json ? sha256 : "random", (long long)width, (long long)size,
-           kernels, drae_session_threads(session), drae_session_batch(session), flops * 1e-9,
-           peak * 1e-9, s->period_ms);
+           device == DRAE_DEVICE_CPU ? "cpu" : "cuda", precision, kernels,
+           drae_session_threads(session), drae_session_batch(session),
+           s->heatmaps ? "true" : "false", flops * 1e-9, peak * 1e-9, s->period_ms);
 }
 
 static drae_status bench(const settings *s, const drae_config *config, drae__err *err) {
@@ -227,10 +250,11 @@ static drae_status bench(const settings *s, const drae_config *config, drae__err
     DRAE__TRY(drae_session_create(engine, config, err->text, sizeof err->text, &session));
     const drae__plan *plan = drae__engine_plan(engine);
     size_t n = drae_session_batch(session);
-    if (!make_buffers(&b, n, plan->arch.size)) {
+    if (!make_buffers(&b, n, plan->arch.size, s->heatmaps)) {
         status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", n);
         goto done;
     }
+    DRAE__TRY(bind_heatmaps(session, &b, n, plan->arch.size));
     /* A device counts as one: its operations are timed one after another. */
     int64_t device = DRAE_DEVICE_CPU;
     (void)drae_engine_get_int(engine, DRAE_ENGINE_DEVICE, &device);
@@ -299,9 +323,12 @@ static int run(int argc, char **argv) {
                      "of the paced run and its deadline; 0: no paced run"),
         DRAE__NUMBER("seconds", &s.seconds, 0, 1e6, "S", "of each run"),
         DRAE__INT("threads", &s.threads, 0, 1024, "N", "0 takes all processors"),
-        DRAE__CHOICE("kernels", &s.kernels, "auto|avx512|avx2|portable", "CPU kernels by name"),
+        DRAE__CHOICE("kernels", &s.kernels, "auto|amx|avx512|avx2|portable", "CPU kernels by name"),
         DRAE__CHOICE("device", &s.device, "cpu|cuda",
                      "of the random network; a file knows its own"),
+        DRAE__CHOICE("precision", &s.precision, "f32|bf16|f16",
+                     "of the random network; a file knows its own"),
+        DRAE__FLAG("heatmaps", 0, &s.heatmaps, "make both heatmaps of every patch too"),
         DRAE__FLAG("layers", 0, &s.layers, "time every layer of one more cycle"),
         DRAE__FLAG("json", 0, &s.json, "one JSON object"),
     };

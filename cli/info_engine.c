@@ -38,6 +38,12 @@ static void print_number_or_null(double v) {
     }
 }
 
+static const char *precision_name(const drae__engine_data *d) {
+    return d->precision == DRAE__PRECISION_BF16 ? "bf16"
+           : d->device == DRAE_DEVICE_CUDA      ? "f16"
+                                                : "f32";
+}
+
 static const char *device_name(drae_device device) {
     return device == DRAE_DEVICE_CUDA ? "cuda" : "cpu";
 }
@@ -56,8 +62,8 @@ static void print_json(const char *path, const drae__engine_about *about) {
     print_quoted(d->compiler);
     printf(",\"width\":%d,\"latent\":%d,\"size\":%d,\"slope\":%.9g,\"ssim\":\"%s\"", d->arch.width,
            d->arch.latent, d->arch.size, (double)d->arch.slope, window_name(d));
-    printf(",\"device\":\"%s\",\"precision\":\"f32\",\"batch\":%d,\"verified\":%s",
-           device_name(d->device), d->batch, d->verified ? "true" : "false");
+    printf(",\"device\":\"%s\",\"precision\":\"%s\",\"batch\":%d,\"verified\":%s",
+           device_name(d->device), precision_name(d), d->batch, d->verified ? "true" : "false");
     printf(",\"self_test\":{\"patches\":%d,\"bound\":%.9g,\"bound_z\":%.9g},\"regions\":[",
            d->n_tests, (double)d->test_bound, (double)d->test_bound_z);
     for (int r = 0; r < d->calibration.n_regions; r++) {
@@ -87,8 +93,8 @@ static void print_lines(const char *path, const drae__engine_about *about) {
     printf("%s: engine, format %d, %zu bytes, checksum ok\n", path, DRAE__ENGINE_FORMAT,
            about->n_bytes);
     printf("  sha256      %s\n", about->sha256);
-    printf("  compiled    by %s for %s, f32, batch %d%s\n", d->compiler, device_name(d->device),
-           d->batch, d->verified ? "" : ", not verified on a device");
+    printf("  compiled    by %s for %s, %s, batch %d%s\n", d->compiler, device_name(d->device),
+           precision_name(d), d->batch, d->verified ? "" : ", not verified on a device");
     printf("  network     width %d, latent %d, size %d, slope %g, SSIM window %s\n", d->arch.width,
            d->arch.latent, d->arch.size, (double)d->arch.slope, window_name(d));
     printf("  self-test   %d patches, scores within %.3g\n", d->n_tests, (double)d->test_bound);

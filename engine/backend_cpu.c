@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The CPU backend: f32 on kernels/infer.h, OpenMP over patches.
+ * The CPU backend: f32 on kernels/infer.h, or convolutions in bf16 by engine/program_bf16.h; OpenMP
+ * over patches.
  *
  *     all threads   encoder, a patch a thread at a time      -> features [n, elems]
  *     all threads   down, a chunk of features at a time      -> partial sums [chunk, n, latent]
@@ -15,6 +16,7 @@
 #include "engine/backend.h"
 
 #include "base/size.h"
+#include "engine/program_bf16.h"
 #include "engine/weights_cpu.h"
 
 #include <math.h>
@@ -26,6 +28,7 @@
 typedef struct cpu_state {
     const drae__plan *plan;
     const drae__infer_kernels *kernels;
+    drae__bf16_program *bf16; /* NULL: f32 */
     drae__ssim_window window;
     drae__cpu_weights weights;
     drae__score_kind kind[DRAE__REGIONS_MAX];
@@ -36,7 +39,8 @@ typedef struct cpu_state {
 /* Buffers of one thread. */
 typedef struct worker {
     drae__arena arena;
-    float *workspace; /* the plan's slots */
+    float *workspace; /* the plan's slots; of bf16 the image alone */
+    drae__bf16 *workspace16;
     float *recon;     /* [size,size] */
     float *residual;  /* [size,size] */
     float *scratch;   /* of phi */
@@ -63,6 +67,10 @@ static void cpu_destroy(void *state) {
     cpu_state *s = state;
     if (s != NULL) {
         drae__cpu_weights_destroy(&s->weights);
+        if (s->bf16 != NULL) {
+            drae__bf16_program_destroy(s->bf16);
+            free(s->bf16);
+        }
         for (int r = 0; r < DRAE__REGIONS_MAX; r++) {
             free(s->maps[r]);
         }
@@ -86,10 +94,30 @@ static bool copy_maps(cpu_state *s, const drae__engine_data *data) {
     return true;
 }
 
+/* The tables of bf16 carry the names of those of f32, which do the rest; AMX comes with AVX-512. */
+static const drae__infer_kernels *find_kernels(const char *name, const drae__bf16_kernels *bf16) {
+    if (bf16 != NULL) {
+        name = bf16->name;
+    }
+    return drae__infer_kernels_find(bf16 != NULL && strcmp(name, "amx") == 0 ? "avx512" : name);
+}
+
+static drae_status create_bf16(cpu_state *s, const drae__bf16_kernels *kernels, const float *model,
+                               drae__err *err) {
+    s->bf16 = calloc(1, sizeof *s->bf16);
+    if (s->bf16 == NULL) {
+        return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the engine");
+    }
+    return drae__bf16_program_create(s->plan, kernels, model, s->bf16, err);
+}
+
 static drae_status cpu_create(const drae__engine_data *data, const drae__plan *plan,
                               const char *kernels, void **state, drae__err *err) {
-    const drae__infer_kernels *table = drae__infer_kernels_find(kernels);
-    if (table == NULL || !drae__infer_kernels_supported(table)) {
+    bool bf16 = data->precision == DRAE__PRECISION_BF16;
+    const drae__bf16_kernels *table16 = bf16 ? drae__bf16_kernels_find(kernels) : NULL;
+    const drae__infer_kernels *table = find_kernels(kernels, table16);
+    if (table == NULL || !drae__infer_kernels_supported(table) || (bf16 && table16 == NULL) ||
+        (bf16 && !drae__bf16_kernels_supported(table16))) {
         return drae__fail(err, DRAE_ERROR_DEVICE,
                           "this processor does not run the \"%s\" kernels: use \"auto\"", kernels);
     }
@@ -100,7 +128,11 @@ static drae_status cpu_create(const drae__engine_data *data, const drae__plan *p
     s->plan = plan;
     s->kernels = table;
     s->window = data->ssim_window;
-    drae_status status = drae__cpu_weights_create(plan, table, data->weights, &s->weights, err);
+    drae_status status =
+        drae__cpu_weights_create(plan, table, data->weights, bf16, &s->weights, err);
+    if (status == DRAE_OK && bf16) {
+        status = create_bf16(s, table16, data->weights, err);
+    }
     if (status == DRAE_OK && !copy_maps(s, data)) {
         status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the maps of the regions");
     }
@@ -113,12 +145,14 @@ static drae_status cpu_create(const drae__engine_data *data, const drae__plan *p
 }
 
 static const char *cpu_kernels(const void *state) {
-    return ((const cpu_state *)state)->kernels->name;
+    const cpu_state *s = state;
+    return s->bf16 != NULL ? s->bf16->kernels->name : s->kernels->name;
 }
 
 static size_t cpu_print(const void *state, char *text, size_t n_bytes) {
     const cpu_state *s = state;
-    return drae__plan_print(s->plan, s->kernels, text, n_bytes);
+    return drae__plan_print(s->plan, s->kernels, s->bf16 == NULL ? NULL : s->bf16->kernels->name,
+                            text, n_bytes);
 }
 
 /* ---- buffers ---- */
@@ -130,6 +164,15 @@ static size_t z_scratch_bytes(const cpu_state *s) {
     return s->any_maps ? (z > top ? z : top) * sizeof(float) : 0;
 }
 
+static size_t workspace_bytes(const cpu_state *s) {
+    return (s->bf16 == NULL ? s->plan->workspace_floats : drae__map_floats(&s->plan->map[0], 1)) *
+           sizeof(float);
+}
+
+static size_t workspace16_bytes(const cpu_state *s) {
+    return s->bf16 == NULL ? 0 : s->bf16->workspace_elems * sizeof(drae__bf16);
+}
+
 static bool worker_book(const cpu_state *s, size_t *total) {
     size_t pixels = (size_t)s->plan->arch.size * (size_t)s->plan->arch.size;
     *total = 0;
@@ -137,7 +180,8 @@ static bool worker_book(const cpu_state *s, size_t *total) {
                         !drae__arena_book(total, z_scratch_bytes(s)))) {
         return false;
     }
-    return drae__arena_book(total, s->plan->workspace_floats * sizeof(float)) &&
+    return drae__arena_book(total, workspace_bytes(s)) &&
+           drae__arena_book(total, workspace16_bytes(s)) &&
            drae__arena_book(total, pixels * sizeof(float)) &&
            drae__arena_book(total, pixels * sizeof(float)) &&
            drae__arena_book(total, DRAE__INFER_PHI_SCRATCH * sizeof(float)) &&
@@ -150,7 +194,8 @@ static bool worker_create(const cpu_state *s, worker *w) {
     if (!worker_book(s, &total) || !drae__arena_create(&w->arena, total)) {
         return false;
     }
-    w->workspace = drae__arena_take(&w->arena, s->plan->workspace_floats * sizeof(float));
+    w->workspace = drae__arena_take(&w->arena, workspace_bytes(s));
+    w->workspace16 = drae__arena_take(&w->arena, workspace16_bytes(s));
     w->recon = drae__arena_take(&w->arena, pixels * sizeof(float));
     w->residual = drae__arena_take(&w->arena, pixels * sizeof(float));
     w->scratch = drae__arena_take(&w->arena, DRAE__INFER_PHI_SCRATCH * sizeof(float));
@@ -245,6 +290,11 @@ static float *tensor(const cpu_session *c, const worker *w, int t) {
     return t == DRAE__NO_TENSOR ? NULL : w->workspace + drae__plan_origin(c->state->plan, t);
 }
 
+/* The patch in [0,1], for the score; the first slot of the plan. */
+static float *image_of(const cpu_session *c, const worker *w) {
+    return w->workspace + drae__map_origin(&c->state->plan->map[0]);
+}
+
 static void run_conv(const cpu_session *c, const worker *w, int i) {
     const drae__plan *plan = c->state->plan;
     const drae__plan_op *op = &plan->ops[i];
@@ -287,12 +337,29 @@ static void move_features(const drae__plan *plan, float *map, float *rows, bool 
     }
 }
 
+typedef struct lap_clock {
+    worker *w;
+    double since;
+} lap_clock;
+
+static void lap_of_program(void *context, int op) {
+    lap_clock *clock = context;
+    lap(clock->w, true, op, &clock->since);
+}
+
 static void encode(const cpu_session *c, worker *w, const drae__infer_request *r, size_t p) {
     const drae__plan *plan = c->state->plan;
     size_t pixels = (size_t)plan->arch.size * (size_t)plan->arch.size;
     bool timed = r->op_seconds != NULL;
     double since = timed ? now_s() : 0.0;
-    c->state->kernels->load_u8(r->patches + p * pixels, &plan->map[0], tensor(c, w, plan->image));
+    if (c->state->bf16 != NULL) {
+        lap_clock clock = {w, since};
+        const drae__bf16_lap laps = {lap_of_program, &clock};
+        drae__bf16_encode(c->state->bf16, w->workspace16, r->patches + p * pixels,
+                          c->features + p * plan->elems, timed ? &laps : NULL);
+        return;
+    }
+    c->state->kernels->load_u8(r->patches + p * pixels, &plan->map[0], image_of(c, w));
     lap(w, timed, plan->n_ops, &since);
     for (int i = 0; i < plan->n_encoder_ops; i++) {
         run_conv(c, w, i);
@@ -359,8 +426,8 @@ static const float *score_z(const cpu_session *c, const worker *w, const drae__i
         return NULL;
     }
     float *z = r->z_map != NULL ? r->z_map + p * pixels : w->z;
-    s->kernels->z(g->w, tensor(c, w, s->plan->image), g->stride, recon, g->w, maps, maps + pixels,
-                  z, w->z_scratch);
+    s->kernels->z(g->w, image_of(c, w), g->stride, recon, g->w, maps, maps + pixels, z,
+                  w->z_scratch);
     r->z[p] = s->kernels->top_mean(pixels, z, DRAE__Z_TOP, w->z_scratch);
     return z;
 }
@@ -377,8 +444,7 @@ static void make_maps(const cpu_session *c, const worker *w, const drae__infer_r
     }
     float *residual = r->residual != NULL ? r->residual + p * pixels : w->residual;
     float lo, hi;
-    kernels->residual(g->w, tensor(c, w, c->state->plan->image), g->stride, recon, g->w, residual,
-                      &lo, &hi);
+    kernels->residual(g->w, image_of(c, w), g->stride, recon, g->w, residual, &lo, &hi);
     if (r->heat != NULL) {
         kernels->to_u8(pixels, residual, lo, hi > lo ? 1.0f / (hi - lo) : 0.0f,
                        r->heat + p * pixels);
@@ -389,13 +455,10 @@ static void make_maps(const cpu_session *c, const worker *w, const drae__infer_r
     }
 }
 
-static void decode(const cpu_session *c, worker *w, const drae__infer_request *r, size_t p) {
+/* The features of patch p to its reconstruction. */
+static void decode_f32(const cpu_session *c, worker *w, bool timed, size_t p, float *recon) {
     const drae__plan *plan = c->state->plan;
-    const drae__map_geometry *g = &plan->map[0];
-    size_t pixels = (size_t)plan->arch.size * (size_t)plan->arch.size;
-    float *recon = r->recon != NULL ? r->recon + p * pixels : w->recon;
     int last = plan->n_ops - 1;
-    bool timed = r->op_seconds != NULL;
     double since = timed ? now_s() : 0.0;
     move_features(plan, tensor(c, w, plan->first), c->features + p * plan->elems, false);
     lap(w, timed, plan->n_ops, &since);
@@ -403,11 +466,28 @@ static void decode(const cpu_session *c, worker *w, const drae__infer_request *r
         run_conv(c, w, i);
         lap(w, timed, i, &since);
     }
-    c->state->kernels->out(plan->arch.width, g, tensor(c, w, plan->ops[last].src),
+    c->state->kernels->out(plan->arch.width, &plan->map[0], tensor(c, w, plan->ops[last].src),
                            c->state->weights.ops[last].wei, c->state->weights.ops[last].bias[0],
                            recon);
     lap(w, timed, last, &since);
-    float *image = tensor(c, w, plan->image);
+}
+
+static void decode(const cpu_session *c, worker *w, const drae__infer_request *r, size_t p) {
+    const drae__plan *plan = c->state->plan;
+    const drae__map_geometry *g = &plan->map[0];
+    size_t pixels = (size_t)plan->arch.size * (size_t)plan->arch.size;
+    float *recon = r->recon != NULL ? r->recon + p * pixels : w->recon;
+    bool timed = r->op_seconds != NULL;
+    if (c->state->bf16 != NULL) {
+        lap_clock clock = {w, timed ? now_s() : 0.0};
+        const drae__bf16_lap laps = {lap_of_program, &clock};
+        drae__bf16_decode(c->state->bf16, w->workspace16, c->features + p * plan->elems, recon,
+                          timed ? &laps : NULL);
+    } else {
+        decode_f32(c, w, timed, p, recon);
+    }
+    double since = timed ? now_s() : 0.0;
+    float *image = image_of(c, w);
     c->state->kernels->load_u8(r->patches + p * pixels, g, image);
     r->phi[p] = c->state->kernels->phi(c->state->window, plan->arch.size, image, g->stride, recon,
                                        g->w, w->scratch);
@@ -487,7 +567,8 @@ static double cpu_peak(const void *state, int threads) {
 #pragma omp parallel num_threads(threads) reduction(+ : flops)
         {
             float sink;
-            flops += s->kernels->peak(PEAK_ROUNDS, &sink);
+            flops += s->bf16 != NULL ? s->bf16->kernels->peak(PEAK_ROUNDS / 10, &sink)
+                                     : s->kernels->peak(PEAK_ROUNDS, &sink);
         }
         double rate = flops / (now_s() - begin);
         best = rate > best ? rate : best;

@@ -28,10 +28,11 @@ static drae_status check_options(const drae__model *model, const drae__compile_o
                           options->device == DRAE_DEVICE_CUDA ? "cuda" : "unknown");
     }
     bool cuda = options->device == DRAE_DEVICE_CUDA;
-    if (strcmp(options->precision, cuda ? "f16" : "f32") != 0) {
+    bool bf16 = !cuda && strcmp(options->precision, "bf16") == 0;
+    if (!bf16 && strcmp(options->precision, cuda ? "f16" : "f32") != 0) {
         return drae__fail(err, DRAE_ERROR_UNSUPPORTED,
                           "precision %s is not available on device %s in this version: use %s",
-                          options->precision, cuda ? "cuda" : "cpu", cuda ? "f16" : "f32");
+                          options->precision, cuda ? "cuda" : "cpu", cuda ? "f16" : "f32 or bf16");
     }
     return drae__model_check(model, err);
 }
@@ -108,9 +109,12 @@ static void describe(const drae__model *model, const drae__compile_options *opti
     data->provenance = model->provenance;
     data->weights = model->data[DRAE__NET_GENERATOR];
     data->n_weights = model->params[DRAE__NET_GENERATOR].total;
-    data->test_bound =
-        options->device == DRAE_DEVICE_CUDA ? DRAE__SCORE_BOUND_F16 : DRAE__SCORE_BOUND_F32;
-    data->test_bound_z = DRAE__Z_BOUND_F32;
+    bool bf16 = strcmp(options->precision, "bf16") == 0;
+    data->precision = bf16 ? DRAE__PRECISION_BF16 : DRAE__PRECISION_DEVICE;
+    data->test_bound = options->device == DRAE_DEVICE_CUDA ? DRAE__SCORE_BOUND_F16
+                       : bf16                              ? DRAE__SCORE_BOUND_BF16
+                                                           : DRAE__SCORE_BOUND_F32;
+    data->test_bound_z = bf16 ? DRAE__Z_BOUND_BF16 : DRAE__Z_BOUND_F32;
     data->verified = true;
     (void)snprintf(data->compiler, sizeof data->compiler, "drae %d.%d.%d", DRAE_VERSION_MAJOR,
                    DRAE_VERSION_MINOR, DRAE_VERSION_PATCH);
@@ -147,7 +151,9 @@ drae_status drae__compile(const drae__model *model, const drae__compile_options 
         data.n_tests = DRAE__COMPILE_TESTS_BUILT_IN;
     }
     DRAE__TRY(drae__plan_create(&model->arch, &model->params[DRAE__NET_GENERATOR], plan, err));
-    DRAE__TRY(score(&data, plan, &drae__backend_cpu, "portable", recorded, &found, err));
+    drae__engine_data reference = data;
+    reference.precision = DRAE__PRECISION_DEVICE;
+    DRAE__TRY(score(&reference, plan, &drae__backend_cpu, "portable", recorded, &found, err));
     DRAE__TRY(score(&data, plan, drae__backend_find(options->device), "auto", scores, &found, err));
     DRAE__TRY(compare(&data, scores, &found, err));
     DRAE__TRY(drae__engine_file_encode(&data, bytes, n_bytes, err));

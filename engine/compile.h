@@ -10,11 +10,13 @@
 
 /* How far the score of a device may be from the recorded one, by precision (docs/engine-file.md
  * says how it was chosen). */
-#define DRAE__SCORE_BOUND_F32 1e-5f
-#define DRAE__SCORE_BOUND_F16 2e-3f
+#define DRAE__SCORE_BOUND_F32  1e-5f
+#define DRAE__SCORE_BOUND_F16  2e-3f
+#define DRAE__SCORE_BOUND_BF16 5e-3f
 
 /* The same of z, times 1 + z: X^ differs in the last bits, and z divides that by the spread. */
-#define DRAE__Z_BOUND_F32 1e-3f
+#define DRAE__Z_BOUND_F32  1e-3f
+#define DRAE__Z_BOUND_BF16 0.1f
 
 /* Built-in self-test patches, and how many are taken of those that are given. */
 #define DRAE__COMPILE_TESTS_BUILT_IN 4
@@ -22,7 +24,7 @@
 
 typedef struct drae__compile_options {
     drae_device device;
-    const char *precision;  /* "f32" */
+    const char *precision;  /* "f32" or "bf16" on the cpu, "f16" on cuda */
     int batch;              /* 1..DRAE__ENGINE_BATCH_MAX */
     const uint8_t *patches; /* [n_patches,size,size] for self-test and error gate; NULL: built in */
     size_t n_patches;       /* at most DRAE__ENGINE_TESTS_MAX */

@@ -85,6 +85,7 @@ static void walk_header(drae__codec *c, const layout *l) {
 static void walk_meta(drae__codec *c, drae__engine_data *d) {
     uint32_t block = (uint32_t)d->arch.block, window = (uint32_t)d->ssim_window;
     uint32_t device = (uint32_t)d->device, verified = d->verified ? 1 : 0;
+    uint32_t precision = (uint32_t)d->precision;
     drae__codec_u32_max(c, &block, DRAE__BLOCK_PREACT, "block kind");
     drae__codec_int(c, &d->arch.width, 8, DRAE__WIDTH_MAX, "width");
     drae__codec_int(c, &d->arch.latent, 1, DRAE__LATENT_MAX, "latent");
@@ -93,7 +94,8 @@ static void walk_meta(drae__codec *c, drae__engine_data *d) {
     drae__codec_f32(c, &d->arch.bn_eps);
     drae__codec_u32_max(c, &window, DRAE__SSIM_UNIFORM, "SSIM window");
     drae__codec_u32_max(c, &device, DRAE_DEVICE_CUDA, "device");
-    drae__codec_u32_is(c, 0, "precision (0 is f32, the only one that this version reads)");
+    drae__codec_u32_max(c, &precision, device == DRAE_DEVICE_CPU ? DRAE__PRECISION_BF16 : 0,
+                        "precision");
     drae__codec_int(c, &d->batch, 1, DRAE__ENGINE_BATCH_MAX, "batch");
     drae__codec_u32_max(c, &verified, 1, "verified");
     drae__codec_int(c, &d->calibration.n_regions, 0, DRAE__REGIONS_MAX, "number of regions");
@@ -113,6 +115,7 @@ static void walk_meta(drae__codec *c, drae__engine_data *d) {
     d->arch.block = (drae__block_kind)block;
     d->ssim_window = (drae__ssim_window)window;
     d->device = (drae_device)device;
+    d->precision = (drae__precision)precision;
     d->verified = verified != 0;
 }
 

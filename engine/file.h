@@ -15,12 +15,19 @@
 #define DRAE__ENGINE_BATCH_MAX 4096
 #define DRAE__ENGINE_TESTS_MAX 64
 
+/* Of weights and activations. */
+typedef enum drae__precision {
+    DRAE__PRECISION_DEVICE = 0, /* the device's own: f32 on the cpu, f16 on cuda */
+    DRAE__PRECISION_BF16 = 1    /* cpu: convolutions in bf16, the rest f32 */
+} drae__precision;
+
 /* What an engine file holds. weights, calibration.maps, test_patches and test_scores are borrowed:
  * from the model when writing, from the file's bytes after reading. */
 typedef struct drae__engine_data {
     drae__arch arch;
     drae__ssim_window ssim_window;
     drae_device device; /* compiled for */
+    drae__precision precision;
     int batch;
     bool verified; /* the error gate ran on that device */
     drae__calibration calibration;

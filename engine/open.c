@@ -94,6 +94,12 @@ static drae_status choose_backend(drae_engine *engine, const drae_config *config
                           "the model for the cpu",
                           device == DRAE_DEVICE_CUDA ? "cuda" : "unknown");
     }
+    if (engine->data.precision == DRAE__PRECISION_BF16 && device != DRAE_DEVICE_CPU) {
+        return drae__fail(err, DRAE_ERROR_DEVICE,
+                          "compiled for the cpu in bf16, which device %s does not compute: compile "
+                          "the model for it",
+                          engine->backend->name);
+    }
     return DRAE_OK;
 }
 

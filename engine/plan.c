@@ -271,8 +271,8 @@ static void append(text_out *out, const char *line) {
     out->used += n;
 }
 
-size_t drae__plan_print(const drae__plan *plan, const drae__infer_kernels *kernels, char *text,
-                        size_t n_bytes) {
+size_t drae__plan_print(const drae__plan *plan, const drae__infer_kernels *kernels,
+                        const char *bf16, char *text, size_t n_bytes) {
     static const char *const conv_names[DRAE__INFER_KINDS] = {"conv3", "conv3/2", "convt4/2"};
     text_out out = {text, n_bytes, 0};
     char line[256];
@@ -291,16 +291,25 @@ size_t drae__plan_print(const drae__plan *plan, const drae__infer_kernels *kerne
         (void)snprintf(shape, sizeof shape, "%dx%d^2 > %dx%d^2", op->c_in, op->h_in, op->c_out,
                        op->h_out);
         int tile = op->conv_kind == DRAE__INFER_CONVT4 ? kernels->cot_tile : kernels->co_tile;
-        (void)snprintf(kernel, sizeof kernel, "%s-%dx%d", kernels->name, conv ? tile : 1,
-                       kernels->lanes);
+        bool dense = op->kind == DRAE__OP_DOWN || op->kind == DRAE__OP_UP;
+        double op_bytes = op->bytes;
+        if (bf16 != NULL && !dense) {
+            /* Two bytes an element, but for the reconstruction. */
+            double recon = conv ? 0.0 : 4.0 * op->h_out * op->h_out;
+            op_bytes = (op_bytes - recon) / 2.0 + recon;
+            (void)snprintf(kernel, sizeof kernel, "bf16-%s-16x16x32", bf16);
+        } else {
+            (void)snprintf(kernel, sizeof kernel, "%s-%dx%d", kernels->name, conv ? tile : 1,
+                           kernels->lanes);
+        }
         (void)snprintf(fused, sizeof fused, "%s%s%s%s", op->proj >= 0 ? "proj " : "",
                        op->residual >= 0 ? "add " : "", op->raw >= 0 ? "raw " : "",
                        op->kind == DRAE__OP_OUT ? "sigmoid" : "act");
         (void)snprintf(line, sizeof line, "%-26s %-10s %-20s %-24s %-22s %9.1f %9.2f\n", op->name,
-                       name, shape, fused, kernel, op->bytes / 1024.0, op->flops * 1e-6);
+                       name, shape, fused, kernel, op_bytes / 1024.0, op->flops * 1e-6);
         append(&out, line);
         flops += op->flops;
-        bytes += op->bytes;
+        bytes += op_bytes;
     }
     (void)snprintf(line, sizeof line,
                    "total: %.1f MB moved and %.3f GFLOP a patch; %d buffers, %.1f MB a thread\n",

@@ -21,9 +21,9 @@ const char *drae_build_info(void) {
     return "drae " TEXT(DRAE_VERSION_MAJOR) "." TEXT(DRAE_VERSION_MINOR) "." TEXT(
         DRAE_VERSION_PATCH) ", compiler " __VERSION__ ", backends cpu, kernels "
 #if defined(__x86_64__)
-                            "avx512 avx2 portable";
+                            "avx512 avx2 portable, bf16 amx avx512 avx2 portable";
 #else
-                            "portable";
+                            "portable, bf16 portable";
 #endif
 }
 
@@ -81,7 +81,9 @@ drae_status drae_engine_get_text(const drae_engine *engine, drae_engine_text id,
         *text = engine->sha256;
         return DRAE_OK;
     case DRAE_ENGINE_PRECISION:
-        *text = d->device == DRAE_DEVICE_CUDA ? "f16" : "f32";
+        *text = d->precision == DRAE__PRECISION_BF16 ? "bf16"
+                : d->device == DRAE_DEVICE_CUDA      ? "f16"
+                                                     : "f32";
         return DRAE_OK;
     case DRAE_ENGINE_KERNELS:
         *text = engine->backend->kernels(engine->state);

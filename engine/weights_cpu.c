@@ -9,8 +9,16 @@ typedef struct counts {
     size_t wei, proj, affine, bias;
 } counts;
 
-static counts count_op(const drae__plan *plan, const drae__plan_op *op, size_t latent_padded) {
+static bool is_dense(const drae__plan_op *op) {
+    return op->kind == DRAE__OP_DOWN || op->kind == DRAE__OP_UP;
+}
+
+static counts count_op(const drae__plan *plan, const drae__plan_op *op, size_t latent_padded,
+                       bool dense_only) {
     counts n = {0};
+    if (dense_only && !is_dense(op)) {
+        return n;
+    }
     switch (op->kind) {
     case DRAE__OP_CONV:
         n.wei = op->wei->count;
@@ -88,13 +96,13 @@ static void pack_op(const drae__plan *plan, const drae__plan_op *op,
 }
 
 drae_status drae__cpu_weights_create(const drae__plan *plan, const drae__infer_kernels *kernels,
-                                     const float *model, drae__cpu_weights *weights,
-                                     drae__err *err) {
+                                     const float *model, bool dense_only,
+                                     drae__cpu_weights *weights, drae__err *err) {
     memset(weights, 0, sizeof *weights);
     weights->latent_padded = drae__infer_latent_padded(plan->arch.latent);
     size_t total = 0;
     for (int i = 0; i < plan->n_ops; i++) {
-        counts n = count_op(plan, &plan->ops[i], weights->latent_padded);
+        counts n = count_op(plan, &plan->ops[i], weights->latent_padded, dense_only);
         if (!book(&total, &n)) {
             return drae__fail(err, DRAE_ERROR_MEMORY, "the weights do not fit in memory");
         }
@@ -103,14 +111,16 @@ drae_status drae__cpu_weights_create(const drae__plan *plan, const drae__infer_k
         return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu bytes of weights", total);
     }
     for (int i = 0; i < plan->n_ops; i++) {
-        counts n = count_op(plan, &plan->ops[i], weights->latent_padded);
+        counts n = count_op(plan, &plan->ops[i], weights->latent_padded, dense_only);
         drae__cpu_op_weights *w = &weights->ops[i];
         w->wei = drae__arena_take(&weights->arena, n.wei * sizeof(float));
         w->proj = drae__arena_take(&weights->arena, n.proj * sizeof(float));
         w->scale = drae__arena_take(&weights->arena, n.affine * sizeof(float));
         w->shift = drae__arena_take(&weights->arena, n.affine * sizeof(float));
         w->bias = drae__arena_take(&weights->arena, n.bias * sizeof(float));
-        pack_op(plan, &plan->ops[i], kernels, model, w);
+        if (!dense_only || is_dense(&plan->ops[i])) {
+            pack_op(plan, &plan->ops[i], kernels, model, w);
+        }
     }
     return DRAE_OK;
 }

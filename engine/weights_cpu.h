@@ -22,10 +22,11 @@ typedef struct drae__cpu_weights {
     drae__cpu_op_weights ops[DRAE__PLAN_OPS];
 } drae__cpu_weights;
 
-/* model: the generator's floats in the order of the params that the plan was made with. */
+/* model: the generator's floats in the order of the params that the plan was made with. dense_only:
+ * nothing of the convolutions is packed. */
 drae_status drae__cpu_weights_create(const drae__plan *plan, const drae__infer_kernels *kernels,
-                                     const float *model, drae__cpu_weights *weights,
-                                     drae__err *err);
+                                     const float *model, bool dense_only,
+                                     drae__cpu_weights *weights, drae__err *err);
 void drae__cpu_weights_destroy(drae__cpu_weights *weights);
 
 #endif

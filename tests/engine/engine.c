@@ -10,6 +10,7 @@ int main(void) {
     srunner_add_suite(runner, suite_results());
     srunner_add_suite(runner, suite_file());
     srunner_add_suite(runner, suite_plan());
+    srunner_add_suite(runner, suite_bf16());
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     int run = srunner_ntests_run(runner);

@@ -85,7 +85,7 @@ void e_maps(drae__model *model, int region) {
     }
 }
 
-e_engine e_compile(int width, int size, int n_regions) {
+static e_engine compile_as(const char *precision, int width, int size, int n_regions) {
     drae__model model;
     drae__err err = {{0}};
     drae__compile_report report;
@@ -105,7 +105,7 @@ e_engine e_compile(int width, int size, int n_regions) {
         }
     }
     const drae__compile_options options = {
-        .device = DRAE_DEVICE_CPU, .precision = "f32", .batch = 60};
+        .device = DRAE_DEVICE_CPU, .precision = precision, .batch = 60};
     drae_status status = drae__compile(&model, &options, &bytes, &engine.n_bytes, &report, &err);
     ck_assert_msg(status == DRAE_OK, "compile: %s", err.text);
     drae__model_free(&model);
@@ -114,6 +114,14 @@ e_engine e_compile(int width, int size, int n_regions) {
     memcpy(engine.bytes, bytes, engine.n_bytes);
     free(bytes);
     return engine;
+}
+
+e_engine e_compile(int width, int size, int n_regions) {
+    return compile_as("f32", width, size, n_regions);
+}
+
+e_engine e_compile_bf16(int width, int size, int n_regions) {
+    return compile_as("bf16", width, size, n_regions);
 }
 
 void e_engine_free(e_engine *engine) {

@@ -14,6 +14,7 @@ Suite *suite_api(void);
 Suite *suite_results(void);
 Suite *suite_file(void);
 Suite *suite_plan(void);
+Suite *suite_bf16(void);
 
 /* A generator filled by the rule of tests/golden/README.md. */
 void e_model(int width, int latent, int size, float slope, drae__model *model);
@@ -30,6 +31,9 @@ typedef struct e_engine {
  * 0.1, 0.2, ...). Regions 1 and 2 have maps, and z decides in region 1. Freed by e_engine_free. */
 e_engine e_compile(int width, int size, int n_regions);
 void e_engine_free(e_engine *engine);
+
+/* The same with convolutions in bf16. */
+e_engine e_compile_bf16(int width, int size, int n_regions);
 
 /* Maps of a region, [2,size,size]: means about 0, scales from 0.02 to 0.12. */
 void e_maps(drae__model *model, int region);
