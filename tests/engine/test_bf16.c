@@ -148,7 +148,7 @@ static drae_status compile(const drae__model *model, const char *precision,
 START_TEST(refused_past_the_bound) {
     drae__model model;
     drae__compile_report report;
-    e_model(8, 64, SIZE, 0.2f, &model);
+    e_model(8, 64, 48, 0.2f, &model);
     ck_assert_int_eq(compile(&model, "bf16", &report), DRAE_OK);
     ck_assert(report.error_max > 0.0 && report.error_max <= report.bound);
     ck_assert(report.bound == (double)DRAE__SCORE_BOUND_BF16);
