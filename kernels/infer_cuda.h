@@ -50,6 +50,7 @@ typedef struct drae__cuda_conv {
     int n, h, w; /* of src */
     int c_in, c_out;
     int proj_c_in, proj_stride; /* stride 1 or 2 with CONV3: proj is [n,h s,w s,proj_c_in] */
+    int tile_n; /* output channels of a tile: 16, 32, 64 or 128; 0: the launcher chooses */
     const uint16_t *src;
     const uint16_t *proj;
     const uint16_t *wei; /* packed by drae__cuda_conv_pack */
@@ -84,6 +85,7 @@ typedef struct drae__cuda_block {
     bool halve, up; /* C of the encoder, C of the decoder */
     int n, h, w;
     int c_in, c;
+    int rows;            /* of t that a step makes, 1 or 2; 0: two where they fit */
     const uint16_t *src; /* p */
     const uint16_t *wei; /* packed by drae__cuda_block_pack */
     const uint16_t *residual;
@@ -101,6 +103,7 @@ typedef struct drae__cuda_block {
 
 /* What a launcher must know of the device. */
 typedef struct drae__cuda_device {
+    int arch; /* compute capability, 86 for 8.6; 0: unknown */
     int sm_count;
     size_t shared_max; /* bytes of dynamic shared memory that a block may have */
 } drae__cuda_device;

@@ -255,12 +255,18 @@ extern "C" drae_status drae__cuda_conv_igemm(const drae__cuda_conv *op, drae__cu
     }
     cudaStream_t s = reinterpret_cast<cudaStream_t>(stream);
     int phases = up ? 4 : 1;
-    if (op->c_out > 64) {
+    const int c = op->c_out;
+    switch (op->tile_n != 0 ? op->tile_n : c > 64 ? 128 : c > 32 ? 64 : c > 16 ? 32 : 16) {
+    case 128:
         return launch<tile_n128>(a, phases, s, err);
-    }
-    if (op->c_out > 32) {
+    case 64:
         return launch<tile_n64>(a, phases, s, err);
+    case 32:
+        return launch<tile_n32>(a, phases, s, err);
+    case 16:
+        return launch<tile_n16>(a, phases, s, err);
+    default:
+        return drae__fail(err, DRAE_ERROR_UNSUPPORTED, "conv_igemm: no tile of %d output channels",
+                          op->tile_n);
     }
-    return op->c_out > 16 ? launch<tile_n32>(a, phases, s, err)
-                          : launch<tile_n16>(a, phases, s, err);
 }

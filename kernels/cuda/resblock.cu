@@ -566,11 +566,12 @@ drae_status launch(block_args a, const drae__cuda_device *device, bool check_onl
     return DRAE_LAUNCH(err, resblock_f16_nhwc<B>, grid, dim3(THREADS), n_bytes, stream, a);
 }
 
-/* Two rows a step where they fit, else one. */
+/* As many rows a step as asked for, else two where they fit. */
 template <int CIN, int C, block_mode MODE, bool IMAGE>
 drae_status launch_rows(const block_args &a, const drae__cuda_device *device, bool check_only,
                         cudaStream_t stream, drae__err *err) {
-    if (launch<block_config<CIN, C, MODE, 2, IMAGE>>(a, device, true, stream, err) == DRAE_OK) {
+    if (a.op.rows == 2 || (a.op.rows == 0 && launch<block_config<CIN, C, MODE, 2, IMAGE>>(
+                                                 a, device, true, stream, err) == DRAE_OK)) {
         return launch<block_config<CIN, C, MODE, 2, IMAGE>>(a, device, check_only, stream, err);
     }
     return launch<block_config<CIN, C, MODE, 1, IMAGE>>(a, device, check_only, stream, err);
@@ -580,9 +581,10 @@ drae_status dispatch(const drae__cuda_block *op, const drae__cuda_device *device
                      drae__cuda_stream stream, drae__err *err) {
     const double elems = static_cast<double>(op->n) * op->h * op->w * (op->up ? 4.0 : 1.0) * 32.0;
     if (op->n <= 0 || op->n > 65535 || op->h <= 0 || op->w <= 0 || elems > 9e15 ||
-        (op->halve && (op->h % 2 != 0 || op->w % 2 != 0)) || (op->halve && op->up)) {
-        return drae__fail(err, DRAE_ERROR_UNSUPPORTED, "resblock: %d maps of %dx%d", op->n, op->h,
-                          op->w);
+        (op->halve && (op->h % 2 != 0 || op->w % 2 != 0)) || (op->halve && op->up) ||
+        op->rows < 0 || op->rows > 2) {
+        return drae__fail(err, DRAE_ERROR_UNSUPPORTED, "resblock: %d maps of %dx%d, %d rows a step",
+                          op->n, op->h, op->w, op->rows);
     }
     block_args a = {};
     a.op = *op;
