@@ -2,8 +2,12 @@
 /*
  * The walk over the tiles of a bf16 convolution (kernels/infer_bf16.h), the same for every table.
  * A file that includes it has defined
- *     multiply(operands, count, block, wei, sums)   sums of `count` x `block` tiles
- *     finish_pair(op, column, at, n, lo, hi)        what follows 2 x 16 sums, at element `at` on
+ *     epilogue, epilogue_of(op, column, block)   what follows the sums of a block of columns
+ *     finish_pair(e, form, at_lo, at_hi, lo, hi) that, for 2 x 16 sums, to elements at_.. on
+ *     finish_one(e, form, t, at, sums)           for 16 of tile t of the block
+ *     multiply(terms, operands, form, block, wei, sums, e, f)  4 tiles of sums; may finish chunks
+ * of f multiply_alone(terms, operands, wei, sums)               4 tiles, block 1 tiles_begin(),
+ * tiles_end()                 around them
  *
  * Tiles of sums that are computed together, so that a source tile and a weights tile serve twice
  * and four chains of sums hide the latency of the unit:
@@ -17,103 +21,149 @@
 #ifndef DRAE_KERNELS_CPU_INFER_BF16_BODY_H
 #define DRAE_KERNELS_CPU_INFER_BF16_BODY_H
 
-#include "kernels/cpu/infer_bf16_operands.h"
+#include "kernels/cpu/infer_bf16_finish.h"
 
-/* The unit that tile `index` of the range starts at: its row and number in it. */
+/* A tile of rows: its row of units, the first unit in it, and how many are kept. */
 typedef struct tile_place {
-    int row, unit, n; /* n units to keep */
+    int row, unit, n;
 } tile_place;
 
-INLINE tile_place place_of(int index, int last, int begin, int per_row, int units) {
-    int i = index < last ? index : last;
-    int unit = i % per_row * DRAE__BF16_ROWS;
-    int left = units - unit < DRAE__BF16_ROWS ? units - unit : DRAE__BF16_ROWS;
-    return (tile_place){begin + i / per_row, unit, index <= last ? left : 0};
-}
-
-/* Where the tiles of a group find their terms. */
-INLINE void locate(const drae__bf16_conv *op, int parity, int group, const tile_place *at,
-                   int count, operand operands[2]) {
-    const drae__bf16_shape *s = &op->shape;
-    operands[0] = (operand){.rows = s->rows,
-                            .k_tiles = s->k_tiles,
-                            .row_step = op->src_map.stride,
-                            .unit_step = (ptrdiff_t)s->step * op->src_map.c};
-    operands[1] = (operand){.rows = op->proj == NULL ? 0 : 1,
-                            .k_tiles = s->proj_k_tiles,
-                            .unit_step = (ptrdiff_t)s->proj_step * op->proj_map.c};
-    int per_row = s->transposed ? 1 : s->stride;
-    int proj_rows = s->transposed ? 1 : s->proj_step / s->pixels;
-    for (int j = 0; j < count; j++) {
-        ptrdiff_t y = (ptrdiff_t)per_row * at[j].row - 1 + parity;
-        ptrdiff_t x = (ptrdiff_t)s->step * at[j].unit + s->x0[group];
-        operands[0].src[j] = op->src + y * op->src_map.stride + x * op->src_map.c;
-        operands[1].src[j] =
-            op->proj == NULL ? NULL
-                             : op->proj + (ptrdiff_t)proj_rows * at[j].row * op->proj_map.stride +
-                                   (ptrdiff_t)s->proj_step * at[j].unit * op->proj_map.c;
-    }
-}
-
-/* Residual, raw and activation of n units: of 16 columns each, or of 32. */
-INLINE void finish(const drae__bf16_conv *op, int block, int column, ptrdiff_t at, ptrdiff_t step,
-                   int n, const float *lo, const float *hi) {
-    if (block == 2) {
-        for (int u = 0; u < n; u++) {
-            finish_pair(op, column, 16, at + u * step, 32, lo + 16 * u, hi + 16 * u);
-        }
+/* The tile at *at, which moves on; behind the last row the last tile again, of which nothing is
+ * kept. */
+INLINE tile_place place_next(tile_place *at, int end, int units) {
+    tile_place here = *at;
+    int left = units - here.unit;
+    here.n = at->n == 0 ? 0 : left < DRAE__BF16_ROWS ? left : DRAE__BF16_ROWS;
+    if (left > DRAE__BF16_ROWS) {
+        at->unit += DRAE__BF16_ROWS;
+    } else if (here.row + 1 < end) {
+        at->unit = 0;
+        at->row++;
     } else {
-        int u = 0;
-        if (step == 16) {
-            for (; u + 2 <= n; u += 2) {
-                finish_pair(op, column, 0, at + u * step, 32, lo + 16 * u, lo + 16 * u + 16);
-            }
-        }
-        for (; u < n; u++) {
-            finish_pair(op, column, 0, at + u * step, 16, lo + 16 * u, lo + 16 * u);
-        }
+        at->n = 0;
+    }
+    return here;
+}
+
+INLINE void schedule_terms(const drae__bf16_conv *op, schedule *to) {
+    const drae__bf16_shape *s = &op->shape;
+    to->terms[0] = s->rows * s->k_tiles;
+    to->terms[1] = op->proj == NULL ? 0 : s->proj_k_tiles;
+    to->unit_step[0] = (ptrdiff_t)s->step * op->src_map.c;
+    to->unit_step[1] = (ptrdiff_t)s->proj_step * op->proj_map.c;
+    int n = to->terms[0] + to->terms[1];
+    for (int t = 0; t < n; t++) {
+        int k = t < to->terms[0] ? t : t - to->terms[0];
+        to->offset[t] = t < to->terms[0] ? k / s->k_tiles * op->src_map.stride +
+                                               (ptrdiff_t)(k % s->k_tiles) * DRAE__BF16_TERMS
+                                         : (ptrdiff_t)k * DRAE__BF16_TERMS;
+        to->finished[t] = (uint8_t)((t + 1) * CHUNKS / n);
     }
 }
 
-/* One block of columns over all rows of the range. */
-INLINE void conv_block(const drae__bf16_conv *op, int block, int parity, int group, int column,
-                       const drae__bf16 *wei, int begin, int end) {
+/* What the steps of a block of columns walk along. */
+typedef struct walk {
+    const drae__bf16 *src, *proj;        /* first terms of row 0, unit 0 */
+    ptrdiff_t row, proj_row, dst_row;    /* elements to the next row of units */
+    ptrdiff_t unit, proj_unit, dst_unit; /* and to the next unit */
+} walk;
+
+INLINE walk walk_of(const drae__bf16_conv *op, int parity, int group) {
     const drae__bf16_shape *s = &op->shape;
-    int wide = s->transposed ? op->src_map.w : op->dst_map.w / s->pixels;
-    int per_row = (wide + DRAE__BF16_ROWS - 1) / DRAE__BF16_ROWS;
-    int last = (end - begin) * per_row - 1, count = 4 / block;
-    ptrdiff_t step = (ptrdiff_t)s->pixels * op->dst_map.c;
-    for (int first = 0; first <= last; first += count) {
-        float sums[4][DRAE__BF16_ROWS * 16] __attribute__((aligned(64)));
-        tile_place at[4];
-        operand operands[2];
-        for (int j = 0; j < count; j++) {
-            at[j] = place_of(first + j, last, begin, per_row, wide);
-        }
-        locate(op, parity, group, at, count, operands);
-        multiply(operands, block, wei, sums);
-        for (int j = 0; j < count; j++) {
-            ptrdiff_t y = (ptrdiff_t)s->parities * at[j].row + parity;
-            finish(op, block, column, y * op->dst_map.stride + at[j].unit * step + column, step,
-                   at[j].n, sums[j * block], sums[j * block + block - 1]);
-        }
+    walk w = {.src = op->src + (ptrdiff_t)(parity - 1) * op->src_map.stride +
+                     (ptrdiff_t)s->x0[group] * op->src_map.c,
+              .row = s->stride * op->src_map.stride,
+              .unit = (ptrdiff_t)s->step * op->src_map.c,
+              .dst_row = s->parities * op->dst_map.stride,
+              .dst_unit = (ptrdiff_t)s->pixels * op->dst_map.c};
+    if (op->proj != NULL) {
+        w.proj = op->proj;
+        w.proj_row = (s->transposed ? 1 : s->proj_step / s->pixels) * op->proj_map.stride;
+        w.proj_unit = (ptrdiff_t)s->proj_step * op->proj_map.c;
     }
+    return w;
 }
+
+INLINE operands operands_of(const walk *w, const tile_place at[4], int count) {
+    operands o;
+    UNROLL
+    for (int j = 0; j < count; j++) {
+        o.src[0][j] = w->src + at[j].row * w->row + at[j].unit * w->unit;
+        o.src[1][j] = w->proj + at[j].row * w->proj_row + at[j].unit * w->proj_unit;
+    }
+    return o;
+}
+
+/* One block of columns over all rows of the range. The sums of one step are finished while those of
+ * the next are made. */
+INLINE void conv_block(const drae__bf16_conv *op, int form, int block, int parity, int group,
+                       int column, const drae__bf16 *wei, int begin, int end) {
+    const drae__bf16_shape *s = &op->shape;
+    float sums[2][4 * TILE_SUMS] __attribute__((aligned(64)));
+    schedule terms;
+    schedule_terms(op, &terms);
+    const walk w = walk_of(op, parity, group);
+    const int wide = s->transposed ? op->src_map.w : op->dst_map.w / s->pixels, count = 4 / block;
+    const ptrdiff_t first = (ptrdiff_t)parity * op->dst_map.stride + column;
+    const epilogue e = epilogue_of(op, column, block);
+    finishing before = {.next = CHUNKS, .whole = true};
+    tile_place next = {begin, 0, 1};
+    for (int turn = 0; next.n > 0; turn = 1 - turn) {
+        tile_place at[4];
+        finishing now = {.sums = sums[turn], .step = w.dst_unit, .whole = true};
+        UNROLL
+        for (int j = 0; j < count; j++) {
+            at[j] = place_next(&next, end, wide);
+            now.at[j] = first + at[j].row * w.dst_row + at[j].unit * w.dst_unit;
+            now.n[j] = at[j].n;
+            now.whole = now.whole && at[j].n == DRAE__BF16_ROWS;
+        }
+        now.next = now.whole ? 0 : CHUNKS;
+        const operands o = operands_of(&w, at, count);
+        multiply(&terms, &o, form, block, wei, sums[turn], &e, &before);
+        finish_rest(&e, form, block, &before);
+        before = now;
+    }
+    finish_rest(&e, form, block, &before);
+}
+
+#define CONV_BLOCK(name, form, block)                                                              \
+    NOINLINE void name(const drae__bf16_conv *op, int parity, int group, int column,               \
+                       const drae__bf16 *wei, int begin, int end) {                                \
+        conv_block(op, form, block, parity, group, column, wei, begin, end);                       \
+    }
+#define CONV_FORMS(form)                                                                           \
+    CONV_BLOCK(conv_##form##_1, form, 1)                                                           \
+    CONV_BLOCK(conv_##form##_2, form, 2)
+CONV_FORMS(2)
+CONV_FORMS(3)
+CONV_FORMS(4)
+CONV_FORMS(5)
+CONV_FORMS(6)
+CONV_FORMS(7)
+
+typedef void (*block_function)(const drae__bf16_conv *op, int parity, int group, int column,
+                               const drae__bf16 *wei, int begin, int end);
 
 static void kernel_conv(const drae__bf16_conv *op, int begin, int end) {
+    /* By what follows, then by tiles of columns. */
+    static const block_function functions[8][2] = {
+        {NULL, NULL},         {NULL, NULL},         {conv_2_1, conv_2_2}, {conv_3_1, conv_3_2},
+        {conv_4_1, conv_4_2}, {conv_5_1, conv_5_2}, {conv_6_1, conv_6_2}, {conv_7_1, conv_7_2}};
+    int form = (op->residual != NULL ? FORM_RESIDUAL : 0) | (op->raw != NULL ? FORM_RAW : 0) |
+               (op->act != NULL ? FORM_ACT : 0);
     const drae__bf16_shape *s = &op->shape;
     const drae__bf16 *wei = op->wei;
     size_t terms = (size_t)s->rows * (size_t)s->k_tiles + (size_t)s->proj_k_tiles;
+    if (begin >= end) {
+        return;
+    }
     tiles_begin();
     for (int part = 0; part < s->parities * s->groups; part++) {
         int parity = part / s->groups, group = part % s->groups;
         for (int tile = 0; tile < s->group_tiles; tile += s->block_tiles) {
             int column = (group * s->group_tiles + tile) * 16;
-            if (s->block_tiles == 2) {
-                conv_block(op, 2, parity, group, column, wei, begin, end);
-            } else {
-                conv_block(op, 1, parity, group, column, wei, begin, end);
-            }
+            functions[form][s->block_tiles - 1](op, parity, group, column, wei, begin, end);
             wei += terms * (size_t)s->block_tiles * DRAE__BF16_TILE;
         }
     }
@@ -124,23 +174,25 @@ static void kernel_conv(const drae__bf16_conv *op, int begin, int end) {
 static void kernel_out(const drae__bf16_conv *op, float bias, float *dst, int begin, int end) {
     const drae__bf16_map *map = &op->src_map;
     int wide = map->w / op->shape.pixels;
-    int per_row = (wide + DRAE__BF16_ROWS - 1) / DRAE__BF16_ROWS;
-    int last = (end - begin) * per_row - 1;
+    schedule terms;
+    schedule_terms(op, &terms);
+    const walk w = walk_of(op, 0, 0);
+    tile_place next = {begin, 0, begin < end};
     tiles_begin();
-    for (int first = 0; first <= last; first += 4) {
-        float sums[4][DRAE__BF16_ROWS * 16] __attribute__((aligned(64)));
+    while (next.n > 0) {
+        float sums[4 * TILE_SUMS] __attribute__((aligned(64)));
         tile_place at[4];
-        operand operands[2];
+        UNROLL
         for (int j = 0; j < 4; j++) {
-            at[j] = place_of(first + j, last, begin, per_row, wide);
+            at[j] = place_next(&next, end, wide);
         }
-        locate(op, 0, 0, at, 4, operands);
-        multiply(operands, 1, op->wei, sums);
+        const operands o = operands_of(&w, at, 4);
+        multiply_alone(&terms, &o, op->wei, sums);
         for (int j = 0; j < 4; j++) {
             float *to = dst + (ptrdiff_t)at[j].row * map->w + (ptrdiff_t)at[j].unit * 2;
             for (int u = 0; u < at[j].n; u++) {
-                to[2 * u] = sums[j][16 * u];
-                to[2 * u + 1] = sums[j][16 * u + 1];
+                to[2 * u] = sums[j * TILE_SUMS + 16 * u];
+                to[2 * u + 1] = sums[j * TILE_SUMS + 16 * u + 1];
             }
         }
     }

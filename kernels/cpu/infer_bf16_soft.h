@@ -45,43 +45,66 @@ INLINE void soft_tile(const drae__bf16 *src, ptrdiff_t step, const drae__bf16 *w
     }
 }
 
-NOINLINE void multiply(const operand operands[2], int block, const drae__bf16 *wei,
-                       float sums[4][DRAE__BF16_ROWS * 16]) {
-    memset(sums, 0, 4 * sizeof sums[0]);
-    for (int s = 0; s < 2; s++) {
-        const operand *o = &operands[s];
-        for (int k = 0; k < o->rows * o->k_tiles; k++) {
-            ptrdiff_t at =
-                k / o->k_tiles * o->row_step + (ptrdiff_t)(k % o->k_tiles) * DRAE__BF16_TERMS;
-            for (int j = 0; j < 4 / block; j++) {
-                for (int t = 0; t < block; t++) {
-                    soft_tile(o->src[j] + at, o->unit_step, wei + t * DRAE__BF16_TILE,
-                              sums[j * block + t]);
-                }
+NOINLINE void soft_multiply(const schedule *terms, const operands *o, int block,
+                            const drae__bf16 *wei, float *sums) {
+    memset(sums, 0, 4 * TILE_SUMS * sizeof *sums);
+    for (int t = 0; t < terms->terms[0] + terms->terms[1]; t++) {
+        int s = t < terms->terms[0] ? 0 : 1;
+        for (int j = 0; j < 4 / block; j++) {
+            for (int i = 0; i < block; i++) {
+                soft_tile(o->src[s][j] + terms->offset[t], terms->unit_step[s],
+                          wei + i * DRAE__BF16_TILE, sums + (j * block + i) * TILE_SUMS);
             }
-            wei += block * DRAE__BF16_TILE;
         }
+        wei += block * DRAE__BF16_TILE;
     }
 }
 
-/* n (16 or 32) sums of neighbouring elements: lo[16] of `column` on, hi[16] of column + hi_column
- * on. */
-INLINE void finish_pair(const drae__bf16_conv *op, int column, int hi_column, ptrdiff_t at, int n,
-                        const float *lo, const float *hi) {
-    for (int i = 0; i < n; i++) {
-        int c = i < 16 ? column + i : column + hi_column + i - 16;
-        float v = i < 16 ? lo[i] : hi[i - 16];
-        if (op->residual != NULL) {
+typedef struct epilogue {
+    const drae__bf16_conv *op;
+    int column, block;
+} epilogue;
+
+INLINE epilogue epilogue_of(const drae__bf16_conv *op, int column, int block) {
+    return (epilogue){op, column, block};
+}
+
+INLINE void finish_one(const epilogue *e, int form, int t, ptrdiff_t at, const float *sums) {
+    const drae__bf16_conv *op = e->op;
+    for (int i = 0; i < 16; i++) {
+        int c = e->column + 16 * t + i;
+        float v = sums[i];
+        if ((form & FORM_RESIDUAL) != 0) {
             v += drae__bf16_to_float(op->residual[at + i]);
         }
-        if (op->raw != NULL) {
+        if ((form & FORM_RAW) != 0) {
             op->raw[at + i] = drae__bf16_of(v);
         }
-        if (op->act != NULL) {
+        if ((form & FORM_ACT) != 0) {
             float u = op->scale[c] * v + op->shift[c], low = u * op->slope;
             op->act[at + i] = drae__bf16_of(low > u ? low : u);
         }
     }
+}
+
+INLINE void finish_pair(const epilogue *e, int form, ptrdiff_t at_lo, ptrdiff_t at_hi,
+                        const float *lo, const float *hi) {
+    finish_one(e, form, 0, at_lo, lo);
+    finish_one(e, form, e->block - 1, at_hi, hi);
+}
+
+INLINE void multiply(const schedule *terms, const operands *o, int form, int block,
+                     const drae__bf16 *wei, float *sums, const epilogue *e,
+                     const finishing *before) {
+    (void)form;
+    (void)e;
+    (void)before;
+    soft_multiply(terms, o, block, wei, sums);
+}
+
+INLINE void multiply_alone(const schedule *terms, const operands *o, const drae__bf16 *wei,
+                           float *sums) {
+    soft_multiply(terms, o, 1, wei, sums);
 }
 
 static void tiles_begin(void) {
@@ -99,5 +122,7 @@ static double kernel_peak(size_t rounds, float *sink) {
     *sink = sums[0];
     return (double)rounds * 2.0 * DRAE__BF16_TILE * 16;
 }
+
+#include "kernels/cpu/infer_bf16_finish.h"
 
 #endif
