@@ -5,7 +5,8 @@
  *
  *     0..3  sums        4, 5  source        6, 7  weights        (one column: 4, 5, 6 in turn)
  *
- * A product takes 16 cycles, a load 8; two by two, four products (64) cover four loads (32).
+ * A product takes 16 cycles, a load 8; two by two, four products (64) cover four loads (32). Where
+ * one column of tiles has few terms, all its weights stay in registers (infer_bf16_amx_few.h).
  */
 #include "kernels/cpu/infer_vec_avx512.h"
 
@@ -25,13 +26,21 @@ typedef struct tile_config {
     uint8_t rows[16];
 } tile_config;
 
-static void tiles_begin(void) {
+/* Register 1 holds rows of so many bytes of terms, 0 rows of so many bytes of columns, the others
+ * weights to match; or whole tiles all. */
+static void configure(int term_bytes, int column_bytes) {
     tile_config config = {.palette = 1};
     for (int i = 0; i < REGISTERS; i++) {
-        config.row_bytes[i] = ROW_BYTES;
-        config.rows[i] = DRAE__BF16_ROWS;
+        config.row_bytes[i] = (uint16_t)(i == 1 ? term_bytes : column_bytes);
+        config.rows[i] = (uint8_t)(i < 2 ? DRAE__BF16_ROWS : term_bytes / 4);
     }
+    /* The intrinsic tells GCC 12 of the first 8 bytes alone. */
+    __asm__ volatile("" : : "r"(&config) : "memory");
     _tile_loadconfig(&config);
+}
+
+static void tiles_begin(void) {
+    configure(ROW_BYTES, ROW_BYTES);
 }
 
 static void tiles_end(void) {
@@ -173,6 +182,8 @@ INLINE void multiply_alone(const schedule *terms, const operands *o, const drae_
     finishing idle = {.next = CHUNKS};
     multiply(terms, o, FORM_ACT, 1, wei, sums, &none, &idle);
 }
+
+#include "kernels/cpu/infer_bf16_amx_few.h"
 
 static double kernel_peak(size_t rounds, float *sink) {
     static const drae__bf16 zeros[DRAE__BF16_TILE] __attribute__((aligned(64)));

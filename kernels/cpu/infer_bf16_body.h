@@ -22,77 +22,7 @@
 #define DRAE_KERNELS_CPU_INFER_BF16_BODY_H
 
 #include "kernels/cpu/infer_bf16_finish.h"
-
-/* A tile of rows: its row of units, the first unit in it, and how many are kept. */
-typedef struct tile_place {
-    int row, unit, n;
-} tile_place;
-
-/* The tile at *at, which moves on; behind the last row the last tile again, of which nothing is
- * kept. */
-INLINE tile_place place_next(tile_place *at, int end, int units) {
-    tile_place here = *at;
-    int left = units - here.unit;
-    here.n = at->n == 0 ? 0 : left < DRAE__BF16_ROWS ? left : DRAE__BF16_ROWS;
-    if (left > DRAE__BF16_ROWS) {
-        at->unit += DRAE__BF16_ROWS;
-    } else if (here.row + 1 < end) {
-        at->unit = 0;
-        at->row++;
-    } else {
-        at->n = 0;
-    }
-    return here;
-}
-
-INLINE void schedule_terms(const drae__bf16_conv *op, schedule *to) {
-    const drae__bf16_shape *s = &op->shape;
-    to->terms[0] = s->rows * s->k_tiles;
-    to->terms[1] = op->proj == NULL ? 0 : s->proj_k_tiles;
-    to->unit_step[0] = (ptrdiff_t)s->step * op->src_map.c;
-    to->unit_step[1] = (ptrdiff_t)s->proj_step * op->proj_map.c;
-    int n = to->terms[0] + to->terms[1];
-    for (int t = 0; t < n; t++) {
-        int k = t < to->terms[0] ? t : t - to->terms[0];
-        to->offset[t] = t < to->terms[0] ? k / s->k_tiles * op->src_map.stride +
-                                               (ptrdiff_t)(k % s->k_tiles) * DRAE__BF16_TERMS
-                                         : (ptrdiff_t)k * DRAE__BF16_TERMS;
-        to->finished[t] = (uint8_t)((t + 1) * CHUNKS / n);
-    }
-}
-
-/* What the steps of a block of columns walk along. */
-typedef struct walk {
-    const drae__bf16 *src, *proj;        /* first terms of row 0, unit 0 */
-    ptrdiff_t row, proj_row, dst_row;    /* elements to the next row of units */
-    ptrdiff_t unit, proj_unit, dst_unit; /* and to the next unit */
-} walk;
-
-INLINE walk walk_of(const drae__bf16_conv *op, int parity, int group) {
-    const drae__bf16_shape *s = &op->shape;
-    walk w = {.src = op->src + (ptrdiff_t)(parity - 1) * op->src_map.stride +
-                     (ptrdiff_t)s->x0[group] * op->src_map.c,
-              .row = s->stride * op->src_map.stride,
-              .unit = (ptrdiff_t)s->step * op->src_map.c,
-              .dst_row = s->parities * op->dst_map.stride,
-              .dst_unit = (ptrdiff_t)s->pixels * op->dst_map.c};
-    if (op->proj != NULL) {
-        w.proj = op->proj;
-        w.proj_row = (s->transposed ? 1 : s->proj_step / s->pixels) * op->proj_map.stride;
-        w.proj_unit = (ptrdiff_t)s->proj_step * op->proj_map.c;
-    }
-    return w;
-}
-
-INLINE operands operands_of(const walk *w, const tile_place at[4], int count) {
-    operands o;
-    UNROLL
-    for (int j = 0; j < count; j++) {
-        o.src[0][j] = w->src + at[j].row * w->row + at[j].unit * w->unit;
-        o.src[1][j] = w->proj + at[j].row * w->proj_row + at[j].unit * w->proj_unit;
-    }
-    return o;
-}
+#include "kernels/cpu/infer_bf16_walk.h"
 
 /* One block of columns over all rows of the range. The sums of one step are finished while those of
  * the next are made. */
@@ -163,15 +93,17 @@ static void kernel_conv(const drae__bf16_conv *op, int begin, int end) {
         int parity = part / s->groups, group = part % s->groups;
         for (int tile = 0; tile < s->group_tiles; tile += s->block_tiles) {
             int column = (group * s->group_tiles + tile) * 16;
-            functions[form][s->block_tiles - 1](op, parity, group, column, wei, begin, end);
+            if (!few_terms(op, form, parity, group, column, wei, begin, end)) {
+                functions[form][s->block_tiles - 1](op, parity, group, column, wei, begin, end);
+            }
             wei += terms * (size_t)s->block_tiles * DRAE__BF16_TILE;
         }
     }
     tiles_end();
 }
 
-/* The last layer: two pixels a unit, in the first two of 16 columns. */
-static void kernel_out(const drae__bf16_conv *op, float bias, float *dst, int begin, int end) {
+/* The sums of the last layer: two pixels a unit, in the first two of 16 columns. */
+static void out_sums(const drae__bf16_conv *op, float *dst, int begin, int end) {
     const drae__bf16_map *map = &op->src_map;
     int wide = map->w / op->shape.pixels;
     schedule terms;
@@ -197,8 +129,14 @@ static void kernel_out(const drae__bf16_conv *op, float bias, float *dst, int be
         }
     }
     tiles_end();
-    float *row = dst + (ptrdiff_t)begin * map->w;
-    ptrdiff_t n = (ptrdiff_t)(end - begin) * map->w, k = 0;
+}
+
+static void kernel_out(const drae__bf16_conv *op, float bias, float *dst, int begin, int end) {
+    if (!few_terms_out(op, dst, begin, end)) {
+        out_sums(op, dst, begin, end);
+    }
+    float *row = dst + (ptrdiff_t)begin * op->src_map.w;
+    ptrdiff_t n = (ptrdiff_t)(end - begin) * op->src_map.w, k = 0;
     for (; k + VL <= n; k += VL) {
         vf_store(row + k, vf_sigmoid(vf_load(row + k) + vf_set(bias)));
     }

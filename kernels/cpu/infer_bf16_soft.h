@@ -107,6 +107,27 @@ INLINE void multiply_alone(const schedule *terms, const operands *o, const drae_
     soft_multiply(terms, o, 1, wei, sums);
 }
 
+INLINE bool few_terms(const drae__bf16_conv *op, int form, int parity, int group, int column,
+                      const drae__bf16 *wei, int begin, int end) {
+    (void)op;
+    (void)form;
+    (void)parity;
+    (void)group;
+    (void)column;
+    (void)wei;
+    (void)begin;
+    (void)end;
+    return false;
+}
+
+INLINE bool few_terms_out(const drae__bf16_conv *op, float *dst, int begin, int end) {
+    (void)op;
+    (void)dst;
+    (void)begin;
+    (void)end;
+    return false;
+}
+
 static void tiles_begin(void) {
 }
 
