@@ -123,8 +123,7 @@ drae__interval drae__wilson(double k, double n, double confidence) {
                             k < n ? clamp01(centre + reach) : 1.0};
 }
 
-drae__interval drae__rate_by_cluster(size_t n_clusters, const double *k, const double *n,
-                                     double confidence) {
+double drae__design_effect(size_t n_clusters, const double *k, const double *n) {
     double units = 0.0;
     double counted = 0.0;
     double clusters = 0.0;
@@ -134,20 +133,35 @@ drae__interval drae__rate_by_cluster(size_t n_clusters, const double *k, const d
         clusters += n[c] > 0.0 ? 1.0 : 0.0;
     }
     if (!(units > 0.0)) {
+        return 1.0;
+    }
+    double p = counted / units;
+    if (!(clusters > 1.0 && counted > 0.0 && counted < units)) {
+        return units / clusters;
+    }
+    double sum = 0.0;
+    for (size_t c = 0; c < n_clusters; c++) {
+        double residual = k[c] - p * n[c];
+        sum += residual * residual;
+    }
+    double variance = clusters / (clusters - 1.0) * sum / (units * units);
+    double effect = variance / (p * (1.0 - p) / units);
+    return effect > 1.0 ? effect : 1.0;
+}
+
+drae__interval drae__rate_by_cluster(size_t n_clusters, const double *k, const double *n,
+                                     double confidence) {
+    double units = 0.0;
+    double counted = 0.0;
+    for (size_t c = 0; c < n_clusters; c++) {
+        units += n[c];
+        counted += k[c];
+    }
+    if (!(units > 0.0)) {
         return unknown;
     }
     double p = counted / units;
-    double effective = clusters;
-    if (clusters > 1.0 && counted > 0.0 && counted < units) {
-        double sum = 0.0;
-        for (size_t c = 0; c < n_clusters; c++) {
-            double residual = k[c] - p * n[c];
-            sum += residual * residual;
-        }
-        double variance = clusters / (clusters - 1.0) * sum / (units * units);
-        double effect = variance / (p * (1.0 - p) / units);
-        effective = effect > 1.0 ? units / effect : units;
-    }
+    double effective = units / drae__design_effect(n_clusters, k, n);
     drae__interval interval = drae__clopper_pearson(p * effective, effective, confidence);
     interval.value = p;
     return interval;

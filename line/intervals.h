@@ -55,6 +55,13 @@ drae__interval drae__wilson(double k, double n, double confidence);
 drae__interval drae__rate_by_cluster(size_t n_clusters, const double *k, const double *n,
                                      double confidence);
 
+/*
+ * The design effect of that rate: how many of its units weigh as much as one independent unit, at
+ * least 1; the mean number of units of a cluster where it cannot be measured (one cluster, or all
+ * or none of the units count). n = 0: 1.
+ */
+double drae__design_effect(size_t n_clusters, const double *k, const double *n);
+
 /* (a + b) / 2 for independent a and b with their own intervals (the "MOVER" of Zou and Donner,
  * Statistics in Medicine 27, 2008): the distances of the limits add in squares. */
 drae__interval drae__mean_of_rates(drae__interval a, drae__interval b);

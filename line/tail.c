@@ -5,6 +5,7 @@
 #include "line/statistics.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 size_t drae__tail_needed_empirical(double rate) {
@@ -104,8 +105,8 @@ static double fall(search *s, double inside, double outside, double level) {
     return outside;
 }
 
-void drae__pareto_tail(size_t n, const double *x, double p, double confidence, double limits[3],
-                       double *scale, double *shape) {
+void drae__pareto_tail(size_t n, const double *x, double p, double confidence, double effect,
+                       double limits[3], double *scale, double *shape) {
     const double golden = 0.6180339887498949;
     search s = {.n = n, .x = x, .p = p};
     double mean = 0.0;
@@ -142,34 +143,36 @@ void drae__pareto_tail(size_t n, const double *x, double p, double confidence, d
     double z = drae__normal_quantile(0.5 * (1.0 + confidence));
     *shape = s.shape;
     *scale = exp(best) / drae__pareto_quantile(p, 1.0, s.shape);
-    limits[0] = exp(fall(&s, best, least, top - 0.5 * z * z));
+    double level = top - 0.5 * z * z * effect;
+    limits[0] = exp(fall(&s, best, least, level));
     limits[1] = exp(best);
-    limits[2] = exp(fall(&s, best, most, top - 0.5 * z * z));
+    limits[2] = exp(fall(&s, best, most, level));
 }
 
 /* ---- order statistics ---- */
 
-/* P(B <= k) for B binomial (n, p). */
-static double binomial_cdf(size_t k, size_t n, double p) {
-    return k >= n ? 1.0 : 1.0 - drae__beta_cdf((double)k + 1.0, (double)(n - k), p);
+/* P(B <= k) for B binomial (n, p), continued to numbers that are not whole. */
+static double binomial_cdf(double k, double n, double p) {
+    return k >= n ? 1.0 : 1.0 - drae__beta_cdf(k + 1.0, n - k, p);
 }
 
 /*
  * Ranks from the top that enclose the quantile: the number of values above it is binomial (n,
  * rate), so the value with `above` values over it lies below the quantile where more values than
- * that are above, and so on; no assumption about the distribution.
+ * that are above, and so on; no assumption about the distribution. `effect` values count as one.
  */
-static void order_interval(drae__tail *tail, const float *sorted, double rate, double confidence) {
-    double half = 0.5 * (1.0 - confidence);
+static void order_interval(drae__tail *tail, const float *sorted, const drae__tail_ask *ask) {
+    double half = 0.5 * (1.0 - ask->confidence);
+    double worth = (double)tail->n / ask->effect;
     size_t n = tail->n;
     /* high: the smallest number of values above with P(B < above + 1) still at most half. */
     size_t above = 0;
     tail->high = INFINITY;
-    while (above < n && binomial_cdf(above, n, rate) <= half) {
+    while (above < n && binomial_cdf((double)above / ask->effect, worth, ask->rate) <= half) {
         tail->high = (double)sorted[n - 1 - above];
         above++;
     }
-    while (above < n && 1.0 - binomial_cdf(above, n, rate) > half) {
+    while (above < n && 1.0 - binomial_cdf((double)above / ask->effect, worth, ask->rate) > half) {
         above++;
     }
     tail->low = (double)sorted[above < n ? n - 1 - above : 0];
@@ -177,8 +180,8 @@ static void order_interval(drae__tail *tail, const float *sorted, double rate, d
 
 /* ---- threshold ---- */
 
-static drae_status pareto_threshold(drae__tail *tail, const float *sorted, double rate,
-                                    double confidence, drae__err *err) {
+static drae_status pareto_threshold(drae__tail *tail, const float *sorted,
+                                    const drae__tail_ask *ask, drae__err *err) {
     size_t n = tail->n;
     size_t k = (size_t)((double)n * DRAE__TAIL_SHARE);
     k = k < DRAE__TAIL_EXCEEDANCES ? DRAE__TAIL_EXCEEDANCES : k;
@@ -195,13 +198,14 @@ static drae_status pareto_threshold(drae__tail *tail, const float *sorted, doubl
         return drae__fail(err, DRAE_ERROR_FILE,
                           "the %zu largest of %zu scores are all %g: there is no tail to measure; "
                           "a rate of %g needs %zu",
-                          k + 1, n, u, rate, drae__tail_needed_empirical(rate));
+                          k + 1, n, u, ask->rate, drae__tail_needed_empirical(ask->rate));
     }
     double limits[3];
     tail->method = DRAE__TAIL_PARETO;
     tail->u = u;
     tail->share = (double)k / (double)n;
-    drae__pareto_tail(k, x, rate / tail->share, confidence, limits, &tail->scale, &tail->shape);
+    drae__pareto_tail(k, x, ask->rate / tail->share, ask->confidence, ask->effect, limits,
+                      &tail->scale, &tail->shape);
     tail->low = u + limits[0];
     tail->threshold = u + limits[1];
     tail->high = u + limits[2];
@@ -209,33 +213,55 @@ static drae_status pareto_threshold(drae__tail *tail, const float *sorted, doubl
     return DRAE_OK;
 }
 
-drae_status drae__tail_threshold(size_t n, float *scores, double rate, double confidence,
-                                 drae__tail *tail, drae__err *err) {
-    if (!(rate > 0.0 && rate < 1.0) || !(confidence >= 0.5 && confidence < 1.0)) {
+static drae_status check(size_t n, const float *scores, const drae__tail_ask *ask, drae__err *err) {
+    if (!(ask->rate > 0.0 && ask->rate < 1.0) ||
+        !(ask->confidence >= 0.5 && ask->confidence < 1.0) || !(ask->effect >= 1.0)) {
         return drae__fail(err, DRAE_ERROR_ARGUMENT,
                           "false-reject rate %g at confidence %g: choose a rate between 0 and 1, "
                           "such as 0.005, and a confidence from 0.5, such as 0.95",
-                          rate, confidence);
+                          ask->rate, ask->confidence);
     }
     for (size_t i = 0; i < n; i++) {
         if (!isfinite(scores[i])) {
             return drae__fail(err, DRAE_ERROR_NOT_FINITE, "score %zu is not finite", i);
         }
     }
-    if (n < drae__tail_needed(rate)) {
-        return drae__fail(err, DRAE_ERROR_FILE,
-                          "%zu good patches; a false-reject rate of %g needs at least %zu, and %zu "
-                          "to be measured without a model of the tail",
-                          n, rate, drae__tail_needed(rate), drae__tail_needed_empirical(rate));
+    return DRAE_OK;
+}
+
+static drae_status refuse(size_t n, const drae__tail_ask *ask, drae__err *err) {
+    char worth[96] = "";
+    if (ask->effect > 1.0) {
+        (void)snprintf(worth, sizeof worth,
+                       ", worth %.0f independent ones, as those of one product are alike",
+                       floor((double)n / ask->effect));
+    }
+    return drae__fail(err, DRAE_ERROR_FILE,
+                      "%zu good%s; a false-reject rate of %g needs at least %zu independent ones, "
+                      "and %zu to be measured without a model of the tail",
+                      n, worth, ask->rate, drae__tail_needed(ask->rate),
+                      drae__tail_needed_empirical(ask->rate));
+}
+
+drae_status drae__tail_threshold(size_t n, float *scores, const drae__tail_ask *ask,
+                                 drae__tail *tail, drae__err *err) {
+    drae_status status = check(n, scores, ask, err);
+    if (status != DRAE_OK) {
+        return status;
+    }
+    double worth = (double)n / ask->effect * (1.0 + 1e-9);
+    bool by_rank = worth >= (double)drae__tail_needed_empirical(ask->rate);
+    bool by_tail = worth >= (double)drae__tail_needed(ask->rate);
+    if (!by_tail && (!ask->small || n < drae__samples_needed(ask->rate))) {
+        return refuse(n, ask, err);
     }
     drae__sort(n, scores);
     drae__tail found = {.n = n, .u = NAN, .share = NAN, .scale = NAN, .shape = NAN};
-    drae_status status = DRAE_OK;
-    if (n >= drae__tail_needed_empirical(rate)) {
-        found.threshold = (double)drae__quantile(n, scores, 1.0 - rate);
-        order_interval(&found, scores, rate, confidence);
+    if (by_rank || !by_tail) {
+        found.threshold = (double)drae__quantile(n, scores, 1.0 - ask->rate);
+        order_interval(&found, scores, ask);
     } else {
-        status = pareto_threshold(&found, scores, rate, confidence, err);
+        status = pareto_threshold(&found, scores, ask, err);
     }
     if (status != DRAE_OK) {
         return status;

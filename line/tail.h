@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The sample carries a rate by itself when about this many of its values lie above the threshold:
@@ -22,6 +23,18 @@
 /* Fewest values that a tail is fitted to, and the share of the sample that it is fitted to. */
 #define DRAE__TAIL_EXCEEDANCES 20
 #define DRAE__TAIL_SHARE       0.1
+
+/* What is asked of a sample. */
+typedef struct drae__tail_ask {
+    double rate;       /* share of good items above the threshold, 0 < rate < 1 */
+    double confidence; /* of the limits, 0.5 <= confidence < 1 */
+    /* How many items weigh as much as one independent item (drae__design_effect), at least 1: the
+     * sample counts as n / effect in what it may tell and in its limits. */
+    double effect;
+    /* Below what is needed, but from 1 / rate items on: the quantile all the same, whose upper
+     * limit is then mostly INFINITY. */
+    bool small;
+} drae__tail_ask;
 
 typedef enum drae__tail_method {
     DRAE__TAIL_EMPIRICAL = 0, /* a value of the sample, interval by order statistics (exact) */
@@ -38,18 +51,21 @@ typedef struct drae__tail {
     double u, share, scale, shape;
 } drae__tail;
 
-/* Fewest good items for a rate: by order statistics, and with the Pareto tail. 0 < rate < 1. */
+/* Fewest independent good items for a rate: by order statistics, and with the Pareto tail.
+ * 0 < rate < 1. */
 size_t drae__tail_needed_empirical(double rate);
 size_t drae__tail_needed(double rate);
 
 /*
- * scores[n], sorted in place; 0 < rate < 1, 0.5 <= confidence < 1.
- *   ERROR_ARGUMENT    rate or confidence out of range
+ * scores[n], sorted in place. Limits of a sample that is worth less than n: ranks are those of the
+ * effective number, and the likelihood is divided by the effect (Chandler and Bate, Biometrika 94,
+ * 2007), as the design effect divides the number of units of a rate.
+ *   ERROR_ARGUMENT    rate, confidence or effect out of range
  *   ERROR_NOT_FINITE  a score is NaN or infinite
  *   ERROR_FILE        the sample is too small; the text names the number that is needed
  *   ERROR_MEMORY
  */
-drae_status drae__tail_threshold(size_t n, float *scores, double rate, double confidence,
+drae_status drae__tail_threshold(size_t n, float *scores, const drae__tail_ask *ask,
                                  drae__tail *tail, drae__err *err);
 
 /* The logarithm of the likelihood of a generalised Pareto distribution for x[n] >= 0, -INFINITY
@@ -63,11 +79,11 @@ double drae__pareto_quantile(double p, double scale, double shape);
  * limits[3]: lower limit, maximum-likelihood estimate, upper limit of that quantile from x[n] >= 0,
  * not all 0, by the profile likelihood (a quantile is within the limits where no shape between the
  * two bounds makes it too unlikely; Coles, "An Introduction to Statistical Modeling of Extreme
- * Values", 2001, 4.3.3). Scale and shape are those of the estimate.
+ * Values", 2001, 4.3.3), after division by effect >= 1. Scale and shape are those of the estimate.
  */
 #define DRAE__TAIL_SHAPE_LOW  (-0.5)
 #define DRAE__TAIL_SHAPE_HIGH 1.0
-void drae__pareto_tail(size_t n, const double *x, double p, double confidence, double limits[3],
-                       double *scale, double *shape);
+void drae__pareto_tail(size_t n, const double *x, double p, double confidence, double effect,
+                       double limits[3], double *scale, double *shape);
 
 #endif
