@@ -6,6 +6,7 @@
 #include "io/progress.h"
 #include "train/augment.h"
 
+#include <omp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +103,9 @@ static void fill(drae__loader *l, slot *s, uint8_t *patches, float *scratch) {
 
 static void *read_ahead(void *argument) {
     drae__loader *l = argument;
+    /* A reader is one thread: with a team of its own in every operation on a patch it would take
+     * the processors from the training step and wait at barriers. */
+    omp_set_num_threads(1);
     size_t pixels = (size_t)l->size * (size_t)l->size;
     uint8_t *patches = malloc(l->batch * pixels);
     float *scratch = malloc(drae__augment_scratch_floats(l->config, l->size) * sizeof(float));
