@@ -52,6 +52,10 @@ typedef struct drae__backend {
     /* Allocates nothing. */
     drae_status (*infer)(void *session, const drae__infer_request *request, drae__err *err);
 
+    /* The device at hand, without creating anything on it; ERROR_DEVICE where there is none. NULL
+     * on the cpu. */
+    drae_status (*probe)(drae__cuda_device *device, drae__err *err);
+
     /* Multiply-adds alone, on as many threads: operations a second at most, measured now. */
     double (*peak)(const void *state, int threads);
 } drae__backend;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The CPU backend: f32 on kernels/infer.h, or convolutions in bf16 by engine/program_bf16.h; OpenMP
- * over patches.
+ * The CPU backend: f32 on kernels/infer.h, or convolutions in bf16 by engine/program_bf16.h, or f32
+ * rounded as the CUDA program rounds by engine/emulate_f16.h; OpenMP over patches.
  *
  *     all threads   encoder, a patch a thread at a time      -> features [n, elems]
  *     all threads   down, a chunk of features at a time      -> partial sums [chunk, n, latent]
@@ -16,8 +16,10 @@
 #include "engine/backend.h"
 
 #include "base/size.h"
+#include "engine/emulate_f16.h"
 #include "engine/program_bf16.h"
 #include "engine/weights_cpu.h"
+#include "kernels/f16.h"
 
 #include <math.h>
 #include <omp.h>
@@ -29,6 +31,7 @@ typedef struct cpu_state {
     const drae__plan *plan;
     const drae__infer_kernels *kernels;
     drae__bf16_program *bf16; /* NULL: f32 */
+    bool f16;                 /* emulated */
     drae__ssim_window window;
     drae__cpu_weights weights;
     drae__score_kind kind[DRAE__REGIONS_MAX];
@@ -111,6 +114,24 @@ static drae_status create_bf16(cpu_state *s, const drae__bf16_kernels *kernels, 
     return drae__bf16_program_create(s->plan, kernels, model, s->bf16, err);
 }
 
+static drae_status create_weights(cpu_state *s, const drae__engine_data *data, drae__err *err) {
+    const float *model = data->weights;
+    float *rounded = NULL;
+    if (s->f16) {
+        rounded = drae__aligned_alloc(data->n_weights * sizeof *rounded);
+        if (rounded == NULL) {
+            return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for weights rounded to f16");
+        }
+        bool stem_in_block = data->cuda.of[0] != DRAE__CUDA_STEM;
+        drae__f16_round_model(s->plan, stem_in_block, model, data->n_weights, rounded);
+        model = rounded;
+    }
+    drae_status status = drae__cpu_weights_create(
+        s->plan, s->kernels, model, data->precision == DRAE__PRECISION_BF16, &s->weights, err);
+    free(rounded);
+    return status;
+}
+
 static drae_status cpu_create(const drae__engine_data *data, const drae__plan *plan,
                               const char *kernels, void **state, drae__err *err) {
     bool bf16 = data->precision == DRAE__PRECISION_BF16;
@@ -128,8 +149,8 @@ static drae_status cpu_create(const drae__engine_data *data, const drae__plan *p
     s->plan = plan;
     s->kernels = table;
     s->window = data->ssim_window;
-    drae_status status =
-        drae__cpu_weights_create(plan, table, data->weights, bf16, &s->weights, err);
+    s->f16 = data->precision == DRAE__PRECISION_F16_EMULATED;
+    drae_status status = create_weights(s, data, err);
     if (status == DRAE_OK && bf16) {
         status = create_bf16(s, table16, data->weights, err);
     }
@@ -321,6 +342,9 @@ static void run_conv(const cpu_session *c, const worker *w, int i) {
         conv.proj.wei = wei->proj;
     }
     c->state->kernels->conv(&conv);
+    if (c->state->f16) {
+        drae__f16_round_op(plan, i, w->workspace);
+    }
 }
 
 /* Between the last or first map and the dense rows [channels * side * side]. */
@@ -396,6 +420,9 @@ static void finish_latents(const cpu_session *c, size_t n) {
             c->latents[p * padded + j] = sum > 0.0f ? sum : plan->arch.slope * sum;
         }
     }
+    if (c->state->f16) {
+        drae__f16_round(n * padded, c->latents);
+    }
 }
 
 static void up_block(const cpu_session *c, worker *w, const drae__infer_request *r, size_t k) {
@@ -408,6 +435,10 @@ static void up_block(const cpu_session *c, worker *w, const drae__infer_request 
                           c->state->weights.latent_padded, k * DRAE__INFER_UP_BLOCK, c->latents,
                           wei->wei, wei->bias, wei->scale, wei->shift, plan->arch.slope,
                           c->features);
+    for (size_t p = 0; c->state->f16 && p < r->n; p++) {
+        drae__f16_round(DRAE__INFER_UP_BLOCK,
+                        c->features + p * plan->elems + k * DRAE__INFER_UP_BLOCK);
+    }
     lap(w, timed, i, &since);
 }
 

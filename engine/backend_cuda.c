@@ -16,7 +16,8 @@
 
 #include "base/arena.h"
 #include "base/size.h"
-#include "engine/program_cuda.h"
+#include "engine/cuda_plan.h"
+#include "engine/cuda_table.h"
 
 #include <cuda_runtime_api.h>
 #include <math.h>
@@ -32,6 +33,7 @@ typedef struct cuda_state {
     const float *model; /* copy of the weights: programs depend on the batch */
     drae__ssim_window window;
     drae__cuda_device device;
+    drae__cuda_choices choices;
     char kernels[32];           /* "sm_90 f16" */
     drae__cuda_program program; /* of the engine's own batch, for the plan's text */
 } cuda_state;
@@ -78,9 +80,14 @@ static void cuda_destroy(void *state) {
     }
 }
 
-static drae_status describe_device(cuda_state *s, drae__err *err) {
+/* Of the data sheets: f16 operations with f32 sums that mma.sync can issue on an SM. */
+static double f16_flops_a_clock(int major, int minor) {
+    return major >= 9 ? 4096.0 : major == 8 && minor == 0 ? 2048.0 : 1024.0;
+}
+
+static drae_status cuda_probe(drae__cuda_device *device, drae__err *err) {
     drae_status status = DRAE_OK;
-    int count = 0, major = 0, minor = 0, shared = 0;
+    int count = 0, major = 0, minor = 0, shared = 0, clock_khz = 0, memory_khz = 0, bus_bits = 0;
     cudaError_t e = cudaGetDeviceCount(&count);
     if (e != cudaSuccess || count == 0) {
         return drae__fail(
@@ -88,20 +95,31 @@ static drae_status describe_device(cuda_state *s, drae__err *err) {
             "no CUDA device (%s): use the cpu, or a machine with a GPU and its driver",
             e != cudaSuccess ? cudaGetErrorString(e) : "none is installed");
     }
+    const struct {
+        enum cudaDeviceAttr id;
+        int *value;
+    } attributes[] = {{cudaDevAttrComputeCapabilityMajor, &major},
+                      {cudaDevAttrComputeCapabilityMinor, &minor},
+                      {cudaDevAttrMaxSharedMemoryPerBlockOptin, &shared},
+                      {cudaDevAttrMultiProcessorCount, &device->sm_count},
+                      {cudaDevAttrClockRate, &clock_khz},
+                      {cudaDevAttrMemoryClockRate, &memory_khz},
+                      {cudaDevAttrGlobalMemoryBusWidth, &bus_bits}};
     CUDA_TRY(cudaSetDevice(0), "choosing device 0");
-    CUDA_TRY(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0), "attributes");
-    CUDA_TRY(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0), "attributes");
-    CUDA_TRY(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, 0),
-             "attributes");
-    CUDA_TRY(cudaDeviceGetAttribute(&s->device.sm_count, cudaDevAttrMultiProcessorCount, 0),
-             "attributes");
+    for (size_t i = 0; i < sizeof attributes / sizeof attributes[0]; i++) {
+        CUDA_TRY(cudaDeviceGetAttribute(attributes[i].value, attributes[i].id, 0), "attributes");
+    }
     if (major < 8) {
         status = drae__fail(err, DRAE_ERROR_DEVICE,
                             "the device is sm_%d%d: the kernels need sm_80 or later", major, minor);
         goto done;
     }
-    s->device.shared_max = (size_t)shared;
-    (void)snprintf(s->kernels, sizeof s->kernels, "sm_%d%d f16", major, minor);
+    device->arch = 10 * major + minor;
+    device->shared_max = (size_t)shared;
+    /* Two transfers a clock of the memory's bus. */
+    device->memory_rate = 2.0 * 1e3 * (double)memory_khz * (double)bus_bits / 8.0;
+    device->f16_rate =
+        f16_flops_a_clock(major, minor) * (double)device->sm_count * 1e3 * (double)clock_khz;
 done:
     return status;
 }
@@ -130,9 +148,11 @@ static drae_status cuda_create(const drae__engine_data *data, const drae__plan *
     s->model = model;
     s->plan = plan;
     s->window = data->ssim_window;
-    DRAE__TRY(describe_device(s, err));
-    DRAE__TRY(drae__cuda_program_create(plan, s->model, s->window, &s->device, (size_t)data->batch,
-                                        &s->program, err));
+    DRAE__TRY(cuda_probe(&s->device, err));
+    (void)snprintf(s->kernels, sizeof s->kernels, "sm_%d f16", s->device.arch);
+    drae__cuda_choices_for(plan, &s->device, &data->cuda, &s->choices);
+    DRAE__TRY(drae__cuda_program_create(plan, s->model, s->window, &s->device, &s->choices,
+                                        (size_t)data->batch, &s->program, err));
     *state = s;
     s = NULL;
 done:
@@ -145,7 +165,9 @@ static const char *cuda_kernels(const void *state) {
 }
 
 static size_t cuda_print(const void *state, char *text, size_t n_bytes) {
-    return drae__cuda_program_print(&((const cuda_state *)state)->program, text, n_bytes);
+    const cuda_state *s = state;
+    const drae__cuda_card card = drae__cuda_card_found(&s->device);
+    return drae__cuda_plan_print(&s->program, &card, text, n_bytes);
 }
 
 /* ---- sessions ---- */
@@ -283,8 +305,8 @@ static drae_status cuda_session_create(const void *state, int threads, size_t ba
     }
     c->state = s;
     CUDA_TRY(cudaSetDevice(0), "choosing device 0");
-    DRAE__TRY(drae__cuda_program_create(s->plan, s->model, s->window, &s->device, batch,
-                                        &c->program, err));
+    DRAE__TRY(drae__cuda_program_create(s->plan, s->model, s->window, &s->device, &s->choices,
+                                        batch, &c->program, err));
     DRAE__TRY(allocate(c, err));
     CUDA_TRY(cudaStreamCreateWithFlags(&c->stream, cudaStreamNonBlocking), "stream");
     for (int i = 0; i < DRAE__PLAN_OPS + 3; i++) {
@@ -399,19 +421,9 @@ done:
     return status;
 }
 
-/* Of the data sheets, at the device's clock: f16 multiply-adds with f32 sums that mma.sync can
- * issue; measuring it is bench/kernels' part. */
 static double cuda_peak(const void *state, int threads) {
     (void)threads;
-    const cuda_state *s = state;
-    int clock_khz = 0, major = 0, minor = 0;
-    if (cudaDeviceGetAttribute(&clock_khz, cudaDevAttrClockRate, 0) != cudaSuccess ||
-        cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0) != cudaSuccess ||
-        cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0) != cudaSuccess) {
-        return 0.0;
-    }
-    double flops_a_clock = major >= 9 ? 4096.0 : major == 8 && minor == 0 ? 2048.0 : 1024.0;
-    return flops_a_clock * (double)s->device.sm_count * (double)clock_khz * 1e3;
+    return ((const cuda_state *)state)->device.f16_rate;
 }
 
 const drae__backend drae__backend_cuda = {
@@ -424,5 +436,6 @@ const drae__backend drae__backend_cuda = {
     .session_create = cuda_session_create,
     .session_destroy = cuda_session_destroy,
     .infer = cuda_infer,
+    .probe = cuda_probe,
     .peak = cuda_peak,
 };

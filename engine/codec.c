@@ -122,6 +122,23 @@ void drae__codec_u32_max(drae__codec *c, uint32_t *value, uint32_t greatest, con
     *value = v;
 }
 
+void drae__codec_bytes_max(drae__codec *c, uint8_t *bytes, size_t n_bytes, uint8_t greatest,
+                           const char *what) {
+    size_t at;
+    if (!take(c, n_bytes, &at)) {
+        return;
+    }
+    for (size_t i = 0; i < n_bytes; i++) {
+        uint8_t v = c->to != NULL ? bytes[i] : c->from[at + i];
+        if (v > greatest) {
+            c->status = drae__fail(c->err, DRAE_ERROR_FILE, "%s is %u, must be at most %u", what, v,
+                                   greatest);
+            return;
+        }
+        *(c->to != NULL ? c->to + at + i : bytes + i) = v;
+    }
+}
+
 void drae__codec_u64_is(drae__codec *c, uint64_t value, const char *what) {
     uint64_t v = value;
     number(c, &v, 8);

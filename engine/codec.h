@@ -37,6 +37,9 @@ void drae__codec_f64(drae__codec *c, double *value);
 void drae__codec_int(drae__codec *c, int *value, int least, int greatest, const char *what);
 void drae__codec_u32_max(drae__codec *c, uint32_t *value, uint32_t greatest, const char *what);
 
+void drae__codec_bytes_max(drae__codec *c, uint8_t *bytes, size_t n_bytes, uint8_t greatest,
+                           const char *what);
+
 /* Values that must be what they are. */
 void drae__codec_u32_is(drae__codec *c, uint32_t value, const char *what);
 void drae__codec_u64_is(drae__codec *c, uint64_t value, const char *what);

@@ -2,6 +2,8 @@
 #include "engine/compile.h"
 
 #include "drae/version.h"
+#include "engine/cuda_card.h"
+#include "engine/cuda_table.h"
 #include "engine/engine.h"
 
 #include <math.h>
@@ -22,17 +24,23 @@ static drae_status check_options(const drae__model *model, const drae__compile_o
         return drae__fail(err, DRAE_ERROR_ARGUMENT, "%zu self-test patches, at most %d",
                           options->n_patches, DRAE__ENGINE_TESTS_MAX);
     }
-    if (drae__backend_find(options->device) == NULL) {
-        return drae__fail(err, DRAE_ERROR_DEVICE,
-                          "device %s is not built into this version: use --device cpu",
-                          options->device == DRAE_DEVICE_CUDA ? "cuda" : "unknown");
-    }
     bool cuda = options->device == DRAE_DEVICE_CUDA;
-    bool bf16 = !cuda && strcmp(options->precision, "bf16") == 0;
-    if (!bf16 && strcmp(options->precision, cuda ? "f16" : "f32") != 0) {
+    const char *precision = options->precision;
+    if (precision != NULL && cuda && strcmp(precision, "f16") != 0) {
         return drae__fail(err, DRAE_ERROR_UNSUPPORTED,
-                          "precision %s is not available on device %s in this version: use %s",
-                          options->precision, cuda ? "cuda" : "cpu", cuda ? "f16" : "f32 or bf16");
+                          "precision %s: device cuda computes in f16 alone in this version",
+                          precision);
+    }
+    if (precision != NULL && !cuda && strcmp(precision, "f32") != 0 &&
+        strcmp(precision, "bf16") != 0) {
+        return drae__fail(err, DRAE_ERROR_UNSUPPORTED,
+                          "precision %s: device cpu computes in f32 or bf16; f16 is for cuda",
+                          precision);
+    }
+    if (cuda && options->arch != 0 && !drae__cuda_arch_known(options->arch)) {
+        return drae__fail(err, DRAE_ERROR_UNSUPPORTED,
+                          "no table of kernels for sm_%d: use sm_80, sm_86, sm_89 or sm_90",
+                          options->arch);
     }
     return drae__model_check(model, err);
 }
@@ -109,15 +117,56 @@ static void describe(const drae__model *model, const drae__compile_options *opti
     data->provenance = model->provenance;
     data->weights = model->data[DRAE__NET_GENERATOR];
     data->n_weights = model->params[DRAE__NET_GENERATOR].total;
-    bool bf16 = strcmp(options->precision, "bf16") == 0;
+    bool cuda = options->device == DRAE_DEVICE_CUDA;
+    bool bf16 = options->precision != NULL && strcmp(options->precision, "bf16") == 0;
     data->precision = bf16 ? DRAE__PRECISION_BF16 : DRAE__PRECISION_DEVICE;
-    data->test_bound = options->device == DRAE_DEVICE_CUDA ? DRAE__SCORE_BOUND_F16
-                       : bf16                              ? DRAE__SCORE_BOUND_BF16
-                                                           : DRAE__SCORE_BOUND_F32;
-    data->test_bound_z = bf16 ? DRAE__Z_BOUND_BF16 : DRAE__Z_BOUND_F32;
-    data->verified = true;
+    data->test_bound = cuda   ? DRAE__SCORE_BOUND_F16
+                       : bf16 ? DRAE__SCORE_BOUND_BF16
+                              : DRAE__SCORE_BOUND_F32;
+    data->test_bound_z = cuda ? DRAE__Z_BOUND_F16 : bf16 ? DRAE__Z_BOUND_BF16 : DRAE__Z_BOUND_F32;
+    data->verified = !cuda;
     (void)snprintf(data->compiler, sizeof data->compiler, "drae %d.%d.%d", DRAE_VERSION_MAJOR,
                    DRAE_VERSION_MINOR, DRAE_VERSION_PATCH);
+}
+
+/* The kernels of an engine for cuda, and that they and f16 take this network. */
+static drae_status choose_kernels(const drae__plan *plan, const drae__compile_options *options,
+                                  drae__engine_data *data, drae__err *err) {
+    const drae__cuda_card *card =
+        drae__cuda_card_of(options->arch != 0 ? options->arch : DRAE__COMPILE_ARCH);
+    if (options->choices != NULL && options->choices->arch != card->device.arch) {
+        return drae__fail(err, DRAE_ERROR_UNSUPPORTED,
+                          "the kernels were chosen for sm_%d, the engine is for sm_%d",
+                          options->choices->arch, card->device.arch);
+    }
+    if (options->choices != NULL) {
+        data->cuda = *options->choices;
+    } else {
+        drae__cuda_table_choose(plan, &card->device, &data->cuda);
+    }
+    drae__cuda_program *program = malloc(sizeof *program);
+    if (program == NULL) {
+        return drae__fail(err, DRAE_ERROR_MEMORY, "no memory to compile");
+    }
+    drae_status status = drae__cuda_program_shape(plan, &card->device, &data->cuda,
+                                                  (size_t)data->batch, program, err);
+    free(program);
+    return status != DRAE_OK ? status : drae__cuda_check_weights(plan, data->weights, err);
+}
+
+/* The gate of the device that the engine is for: on it, or for cuda in emulation. */
+static drae_status gate(const drae__engine_data *data, const drae__plan *plan, float *scores,
+                        drae__compile_report *report, drae__err *err) {
+    if (data->device == DRAE_DEVICE_CPU) {
+        return score(data, plan, &drae__backend_cpu, "auto", scores, report, err);
+    }
+    drae__engine_data emulated = *data;
+    emulated.precision = DRAE__PRECISION_F16_EMULATED;
+    drae_status status =
+        score(&emulated, plan, &drae__backend_cpu, "portable", scores, report, err);
+    (void)snprintf(report->kernels, sizeof report->kernels, "emulated f16");
+    report->emulated = true;
+    return status;
 }
 
 drae_status drae__compile(const drae__model *model, const drae__compile_options *options,
@@ -151,10 +200,13 @@ drae_status drae__compile(const drae__model *model, const drae__compile_options 
         data.n_tests = DRAE__COMPILE_TESTS_BUILT_IN;
     }
     DRAE__TRY(drae__plan_create(&model->arch, &model->params[DRAE__NET_GENERATOR], plan, err));
+    if (options->device == DRAE_DEVICE_CUDA) {
+        DRAE__TRY(choose_kernels(plan, options, &data, err));
+    }
     drae__engine_data reference = data;
     reference.precision = DRAE__PRECISION_DEVICE;
     DRAE__TRY(score(&reference, plan, &drae__backend_cpu, "portable", recorded, &found, err));
-    DRAE__TRY(score(&data, plan, drae__backend_find(options->device), "auto", scores, &found, err));
+    DRAE__TRY(gate(&data, plan, scores, &found, err));
     DRAE__TRY(compare(&data, scores, &found, err));
     DRAE__TRY(drae__engine_file_encode(&data, bytes, n_bytes, err));
     *report = found;

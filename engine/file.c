@@ -111,6 +111,11 @@ static void walk_meta(drae__codec *c, drae__engine_data *d) {
     drae__codec_text(c, d->provenance.precision, sizeof d->provenance.precision,
                      "training precision");
     drae__codec_text(c, d->compiler, sizeof d->compiler, "compiler");
+    uint32_t arch = (uint32_t)d->cuda.arch;
+    drae__codec_u32_max(c, &arch, INT16_MAX, "architecture");
+    drae__codec_bytes_max(c, d->cuda.of, sizeof d->cuda.of, DRAE__CUDA_VARIANTS - 1,
+                          "kernel of an operation");
+    d->cuda.arch = (int)arch;
     drae__codec_zeros(c, META_BYTES);
     d->arch.block = (drae__block_kind)block;
     d->ssim_window = (drae__ssim_window)window;
@@ -249,6 +254,20 @@ static drae_status check_padding(const uint8_t *bytes, const layout *l, drae__er
     return DRAE_OK;
 }
 
+/* An engine for cuda names an architecture and kernels, one for the cpu does not. Whether a kernel
+ * takes its operation is seen when a program is made. */
+static drae_status check_choices(const drae__engine_data *d, drae__err *err) {
+    bool cuda = d->device == DRAE_DEVICE_CUDA, any = d->cuda.arch != 0;
+    for (int i = 0; i < DRAE__CUDA_CHOICES; i++) {
+        any = any || d->cuda.of[i] != DRAE__CUDA_NONE;
+    }
+    if (cuda ? !drae__cuda_arch_known(d->cuda.arch) : any) {
+        return drae__fail(err, DRAE_ERROR_FILE, "architecture sm_%d in an engine for %s",
+                          d->cuda.arch, cuda ? "cuda" : "the cpu");
+    }
+    return DRAE_OK;
+}
+
 static drae_status check_calibration(const drae__engine_data *d, drae__err *err) {
     for (int r = 0; r < d->calibration.n_regions; r++) {
         float threshold = d->calibration.threshold[r], anchor = d->calibration.anchor[r];
@@ -342,6 +361,7 @@ drae_status drae__engine_file_parse(const uint8_t *bytes, size_t n_bytes, drae__
         status = drae__fail(err, DRAE_ERROR_FILE, "no device");
         goto done;
     }
+    DRAE__TRY(check_choices(&d, err));
     if (drae__params_create(&d.arch, DRAE__NET_GENERATOR, &params, err) != DRAE_OK) {
         status = DRAE_ERROR_FILE;
         goto done;

@@ -9,6 +9,7 @@
 #define DRAE_ENGINE_FILE_H
 
 #include "drae/engine.h"
+#include "engine/cuda_choice.h"
 #include "model/model.h"
 
 #define DRAE__ENGINE_FORMAT    2
@@ -18,7 +19,9 @@
 /* Of weights and activations. */
 typedef enum drae__precision {
     DRAE__PRECISION_DEVICE = 0, /* the device's own: f32 on the cpu, f16 on cuda */
-    DRAE__PRECISION_BF16 = 1    /* cpu: convolutions in bf16, the rest f32 */
+    DRAE__PRECISION_BF16 = 1,   /* cpu: convolutions in bf16, the rest f32 */
+    /* cpu: f32 that rounds where cuda does (emulate_f16.h); for the error gate, never in a file */
+    DRAE__PRECISION_F16_EMULATED = 2
 } drae__precision;
 
 /* What an engine file holds. weights, calibration.maps, test_patches and test_scores are borrowed:
@@ -29,7 +32,8 @@ typedef struct drae__engine_data {
     drae_device device; /* compiled for */
     drae__precision precision;
     int batch;
-    bool verified; /* the error gate ran on that device */
+    bool verified;           /* the error gate ran on that device, not in an emulation of it */
+    drae__cuda_choices cuda; /* kernels of an engine for cuda, else zeros */
     drae__calibration calibration;
     drae__provenance provenance;
     char compiler[32];

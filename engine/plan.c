@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/size.h"
+#include "engine/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -257,29 +258,15 @@ size_t drae__plan_origin(const drae__plan *plan, int tensor) {
 
 /* ---- text ---- */
 
-typedef struct text_out {
-    char *text;
-    size_t n_bytes;
-    size_t used;
-} text_out;
-
-static void append(text_out *out, const char *line) {
-    size_t n = strlen(line);
-    if (out->used < out->n_bytes) {
-        (void)snprintf(out->text + out->used, out->n_bytes - out->used, "%s", line);
-    }
-    out->used += n;
-}
-
 size_t drae__plan_print(const drae__plan *plan, const drae__infer_kernels *kernels,
                         const char *bf16, char *text, size_t n_bytes) {
     static const char *const conv_names[DRAE__INFER_KINDS] = {"conv3", "conv3/2", "convt4/2"};
-    text_out out = {text, n_bytes, 0};
+    drae__text out = {text, n_bytes, 0};
     char line[256];
     double flops = 0.0, bytes = 0.0;
     (void)snprintf(line, sizeof line, "%-26s %-10s %-20s %-24s %-22s %9s %9s\n", "layer", "op",
                    "shape", "fused", "kernel", "KB", "MFLOP");
-    append(&out, line);
+    drae__text_append(&out, line);
     for (int i = 0; i < plan->n_ops; i++) {
         const drae__plan_op *op = &plan->ops[i];
         bool conv = op->kind == DRAE__OP_CONV;
@@ -307,7 +294,7 @@ size_t drae__plan_print(const drae__plan *plan, const drae__infer_kernels *kerne
                        op->kind == DRAE__OP_OUT ? "sigmoid" : "act");
         (void)snprintf(line, sizeof line, "%-26s %-10s %-20s %-24s %-22s %9.1f %9.2f\n", op->name,
                        name, shape, fused, kernel, op_bytes / 1024.0, op->flops * 1e-6);
-        append(&out, line);
+        drae__text_append(&out, line);
         flops += op->flops;
         bytes += op_bytes;
     }
@@ -315,6 +302,6 @@ size_t drae__plan_print(const drae__plan *plan, const drae__infer_kernels *kerne
                    "total: %.1f MB moved and %.3f GFLOP a patch; %d buffers, %.1f MB a thread\n",
                    bytes / 1048576.0, flops * 1e-9, plan->n_slots,
                    (double)plan->workspace_floats * 4.0 / 1048576.0);
-    append(&out, line);
+    drae__text_append(&out, line);
     return out.used + 1;
 }

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The plan as launches of CUDA kernels: which kernel computes which operations, weights packed for
- * them, buffers planned by liveness. No CUDA here: a program is bytes to upload, sizes to allocate
- * and calls of kernels/infer_cuda.h, so that tests/simt runs whole networks on the CPU.
+ * The plan as launches of CUDA kernels: steps that follow from the choices (cuda_choice.h), weights
+ * packed for them, buffers planned by liveness. No CUDA here: a program is bytes to upload, sizes
+ * to allocate and calls of kernels/infer_cuda.h, so that tests/simt runs whole networks on the CPU,
+ * and all but the calls (program_cuda_run.c) is there in every build.
  *
- * A residual block is one kernel where resblock takes it, else two convolutions; the stem is part
- * of the first block where that is taken. Chosen from architecture, shared memory and batch alone:
- * the same on every machine for the same device description.
+ * A residual block is one kernel where the choice is a resblock, else two convolutions; the stem is
+ * part of the first block where it has no kernel of its own.
  */
 #ifndef DRAE_ENGINE_PROGRAM_CUDA_H
 #define DRAE_ENGINE_PROGRAM_CUDA_H
 
+#include "engine/cuda_choice.h"
 #include "engine/plan.h"
-#include "kernels/infer_cuda.h"
 
 typedef enum drae__cuda_step_kind {
     DRAE__CUDA_STEP_STEM,
@@ -28,6 +28,7 @@ typedef struct drae__cuda_step {
     drae__cuda_step_kind kind;
     int op; /* the last operation that it computes */
     bool stem;
+    drae__cuda_variant variant;
     size_t wei, scale, shift, bias;
     size_t scale1, shift1;
     size_t stem_wei, stem_scale, stem_shift;
@@ -39,6 +40,7 @@ typedef struct drae__cuda_program {
     drae__ssim_window window;
     float window_weights[DRAE__SSIM_SIDE];
     drae__cuda_device device;
+    drae__cuda_choices choices;
     size_t batch;
     int n_steps;
     drae__cuda_step steps[DRAE__PLAN_OPS];
@@ -51,13 +53,37 @@ typedef struct drae__cuda_program {
     size_t arena_bytes;
 } drae__cuda_program;
 
-/* Keeps pointers to plan. model: the generator's floats. ERROR_MEMORY; ERROR_NOT_FINITE naming an
- * operation whose weights leave the range of f16. drae__cuda_program_free is safe on a zeroed one.
- */
+_Static_assert(DRAE__CUDA_CHOICES >= DRAE__PLAN_OPS, "a choice for every operation");
+
+/* Whether operations i - 1 and i are the convolutions of a block, that block (n patches, pointers
+ * not set but for whether they are there), and whether a variant takes it. */
+bool drae__cuda_block_ends(const drae__plan *plan, int i);
+drae__cuda_block drae__cuda_block_of(const drae__plan *plan, int i, int n, bool stem);
+bool drae__cuda_block_takes(const drae__plan *plan, int i, bool stem, drae__cuda_variant variant,
+                            size_t shared_max);
+
+/* Steps, buffers and sizes without weights. Keeps a pointer to plan. ERROR_UNSUPPORTED naming an
+ * operation whose choice does not take it. */
+drae_status drae__cuda_program_shape(const drae__plan *plan, const drae__cuda_device *device,
+                                     const drae__cuda_choices *choices, size_t batch,
+                                     drae__cuda_program *program, drae__err *err);
+
+/* The same with weights; model: the generator's floats. Besides ERROR_MEMORY; ERROR_NOT_FINITE
+ * naming an operation whose weights leave the range of f16. drae__cuda_program_free is safe on a
+ * zeroed one and after a failure. */
 drae_status drae__cuda_program_create(const drae__plan *plan, const float *model,
                                       drae__ssim_window window, const drae__cuda_device *device,
-                                      size_t batch, drae__cuda_program *program, drae__err *err);
+                                      const drae__cuda_choices *choices, size_t batch,
+                                      drae__cuda_program *program, drae__err *err);
 void drae__cuda_program_free(drae__cuda_program *program);
+
+/* Every convolution's and dense layer's weights fit into f16; ERROR_NOT_FINITE names one that does
+ * not: it would silently become infinite. */
+drae_status drae__cuda_check_weights(const drae__plan *plan, const float *model, drae__err *err);
+
+/* Sets the offsets of the steps and returns the bytes of all weights; model NULL: nothing is
+ * written. */
+size_t drae__cuda_program_pack(drae__cuda_program *program, const float *model);
 
 /* Where things lie on the device. */
 typedef struct drae__cuda_memory {
@@ -74,9 +100,5 @@ drae_status drae__cuda_program_step(const drae__cuda_program *program, int i,
 drae_status drae__cuda_program_score(const drae__cuda_program *program,
                                      const drae__cuda_memory *memory, size_t n,
                                      drae__cuda_stream stream, drae__err *err);
-
-/* The program as text, a line a step, as drae__plan_print: kernel, shape, bytes of maps in f16,
- * operations, of one patch. */
-size_t drae__cuda_program_print(const drae__cuda_program *program, char *text, size_t n_bytes);
 
 #endif

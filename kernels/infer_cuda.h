@@ -106,6 +106,9 @@ typedef struct drae__cuda_device {
     int arch; /* compute capability, 86 for 8.6; 0: unknown */
     int sm_count;
     size_t shared_max; /* bytes of dynamic shared memory that a block may have */
+    /* For plans alone, 0 where unknown: bytes a second of its memory, f16 operations a second of
+     * its tensor cores. */
+    double memory_rate, f16_rate;
 } drae__cuda_device;
 
 /* resblock.cu: c_in and c each 16 or 32; whole rows in shared memory. Everything else is refused by
@@ -201,7 +204,13 @@ typedef struct drae__cuda_score {
     float *partial;
     float *result;
 } drae__cuda_score;
-size_t drae__cuda_score_partial(int n, int size);
+#define DRAE__CUDA_SCORE_TILE   32 /* pixels a side of what a block scores */
+#define DRAE__CUDA_SCORE_RESULT 4  /* floats of a patch's result, and of a tile's */
+
+static inline size_t drae__cuda_score_partial(int n, int size) {
+    size_t tiles = ((size_t)size + DRAE__CUDA_SCORE_TILE - 1) / DRAE__CUDA_SCORE_TILE;
+    return (size_t)n * tiles * tiles * DRAE__CUDA_SCORE_RESULT;
+}
 drae_status drae__cuda_score_phi(const drae__cuda_score *op, drae__cuda_stream stream,
                                  drae__err *err);
 

@@ -21,9 +21,9 @@ extern "C" {
 
 namespace {
 
-constexpr int SIDE = DRAE__SSIM_SIDE, TILE = 32, INPUT = TILE + SIDE - 1;
+constexpr int SIDE = DRAE__SSIM_SIDE, TILE = DRAE__CUDA_SCORE_TILE, INPUT = TILE + SIDE - 1;
 constexpr int THREADS = 256, WARPS = THREADS / 32, MAPS = 4;
-constexpr int RESULT = 4; /* floats of a patch's result, and of a tile's */
+constexpr int RESULT = DRAE__CUDA_SCORE_RESULT; /* floats of a patch's result, and of a tile's */
 
 struct map_set {
     float u[INPUT][INPUT];
@@ -225,11 +225,6 @@ __global__ void __launch_bounds__(THREADS) maps_write(const drae__cuda_maps op) 
 }
 
 } // namespace
-
-extern "C" size_t drae__cuda_score_partial(int n, int size) {
-    size_t tiles = static_cast<size_t>(drae__ceil_div(size, TILE));
-    return static_cast<size_t>(n) * tiles * tiles * RESULT;
-}
 
 extern "C" drae_status drae__cuda_score_phi(const drae__cuda_score *op, drae__cuda_stream stream,
                                             drae__err *err) {

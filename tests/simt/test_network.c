@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whole networks as the CUDA backend runs them, against the f32 engine on the same weights. */
 #include "engine/backend.h"
-#include "engine/program_cuda.h"
+#include "engine/cuda_plan.h"
+#include "engine/cuda_table.h"
 #include "tests/simt/cuda_case.h"
 
 #include "base/philox.h"
@@ -106,9 +107,11 @@ START_TEST(scores) {
     float *phi = t_f32(n), *recon = t_f32(n * pixels);
     run_reference(net, &model, &plan, images, phi, recon);
 
-    const drae__cuda_device device = {.sm_count = 8, .shared_max = net->shared_max};
+    const drae__cuda_device device = {.arch = 86, .sm_count = 8, .shared_max = net->shared_max};
+    drae__cuda_choices choices;
+    drae__cuda_table_choose(&plan, &device, &choices);
     ck_assert_msg(drae__cuda_program_create(&plan, model.data[DRAE__NET_GENERATOR], net->window,
-                                            &device, n, &program, &err) == DRAE_OK,
+                                            &device, &choices, n, &program, &err) == DRAE_OK,
                   "%s", err.text);
     const drae__cuda_memory memory = {
         .weights = cuda_upload(program.weights, program.weights_bytes),
@@ -134,8 +137,9 @@ START_TEST(scores) {
     t_equal_f32("result of one", 4, result, result2);
     t_equal_f32("reconstruction of one", pixels, got.f, again);
 
-    char text[8192];
-    ck_assert_uint_lt(drae__cuda_program_print(&program, text, sizeof text), sizeof text);
+    char text[16384];
+    const drae__cuda_card card = drae__cuda_card_found(&device);
+    ck_assert_uint_lt(drae__cuda_plan_print(&program, &card, text, sizeof text), sizeof text);
     bool fused = strstr(text, "resblock") != NULL;
     ck_assert_msg(fused == (net->width != 24), "%s:\n%s", t_name(), text);
     drae__cuda_program_free(&program);
@@ -157,9 +161,12 @@ START_TEST(weights_beyond_f16) {
     ck_assert_int_eq(drae__plan_create(&arch, &model.params[DRAE__NET_GENERATOR], &plan, &err),
                      DRAE_OK);
     drae__model_tensor(&model, DRAE__NET_GENERATOR, "encoder/stage1/B/conv1/weight")[5] = 70000.0f;
-    const drae__cuda_device device = {.sm_count = 8, .shared_max = 99 * 1024};
+    const drae__cuda_device device = {.arch = 86, .sm_count = 8, .shared_max = 99 * 1024};
+    drae__cuda_choices choices;
+    drae__cuda_table_choose(&plan, &device, &choices);
     ck_assert_int_eq(drae__cuda_program_create(&plan, model.data[DRAE__NET_GENERATOR],
-                                               DRAE__SSIM_GAUSSIAN, &device, 1, &program, &err),
+                                               DRAE__SSIM_GAUSSIAN, &device, &choices, 1, &program,
+                                               &err),
                      DRAE_ERROR_NOT_FINITE);
     ck_assert_ptr_nonnull(strstr(err.text, "encoder/stage1/B/conv1/weight"));
     drae__cuda_program_free(&program);
