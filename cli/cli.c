@@ -66,6 +66,19 @@ int drae__cli_error(const drae__command *command, drae_status status, const drae
     return exit_status(status);
 }
 
+int drae__cli_done(const drae__command *command, drae_status status, const drae__err *err) {
+    return status == DRAE_OK ? DRAE__EXIT_DONE : drae__cli_error(command, status, err);
+}
+
+void drae__cli_warn(const drae__command *command, const char *format, ...) {
+    va_list args;
+    (void)fprintf(stderr, "drae %s: warning: ", command->name);
+    va_start(args, format);
+    (void)vfprintf(stderr, format, args);
+    va_end(args);
+    (void)fputc('\n', stderr);
+}
+
 int drae__cli_usage_error(const drae__command *command, const char *format, ...) {
     drae__err err;
     char text[DRAE__ERR_BYTES];
@@ -112,6 +125,11 @@ static void print_help(const drae__command *command, const drae__option *options
         (void)snprintf(left, sizeof left, "%c%c%s--%s%s%s", o->letter != 0 ? '-' : ' ',
                        o->letter != 0 ? o->letter : ' ', o->letter != 0 ? ", " : "  ", o->name,
                        argument != NULL ? " " : "", argument != NULL ? argument : "");
+        /* What is too long for its column has a line of its own. */
+        if (strlen(left) > 30) {
+            printf("  %s\n", left);
+            left[0] = '\0';
+        }
         printf("  %-30s %s", left, o->help);
         print_default(o);
         printf("\n");
@@ -273,6 +291,14 @@ bool drae__cli_given(const drae__option *options, size_t n, const char *name) {
         }
     }
     return false;
+}
+
+drae_status drae__cli_join(const char *folder, const char *name, char path[DRAE__PATH_BYTES],
+                           drae__err *err) {
+    int n = snprintf(path, DRAE__PATH_BYTES, "%s/%s", folder, name);
+    return n >= 0 && n < DRAE__PATH_BYTES
+               ? DRAE_OK
+               : drae__fail(err, DRAE_ERROR_ARGUMENT, "%.80s...: the path is too long", folder);
 }
 
 drae_status drae__cli_vote(const char *text, size_t n_runs, int *needed, int *runs,

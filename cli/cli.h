@@ -7,6 +7,7 @@
 #define DRAE_CLI_CLI_H
 
 #include "base/error.h"
+#include "base/file.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -108,8 +109,17 @@ bool drae__cli_given(const drae__option *options, size_t n, const char *name);
  * the data has. ERROR_ARGUMENT, and the results untouched, for anything else. */
 drae_status drae__cli_vote(const char *text, size_t n_runs, int *needed, int *runs, drae__err *err);
 
+/* folder/name. ERROR_ARGUMENT where path cannot hold it. */
+drae_status drae__cli_join(const char *folder, const char *name, char path[DRAE__PATH_BYTES],
+                           drae__err *err);
+
 /* Prints "drae <command>: <message>" on standard error and returns the exit status of status. */
 int drae__cli_error(const drae__command *command, drae_status status, const drae__err *err);
+/* The exit status of finished work: that of an error, or 0. */
+int drae__cli_done(const drae__command *command, drae_status status, const drae__err *err);
+/* Prints "drae <command>: warning: <message>" on standard error. */
+void drae__cli_warn(const drae__command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 int drae__cli_usage_error(const drae__command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -16,21 +16,13 @@
 typedef struct target {
     const drae__synth_config *config;
     drae__dataset_writer *writer;
+    bool masks; /* written, empty ones too, unless the set is good-only */
     const char *frames_out;
     FILE *labels, *defects; /* in memory until all frames are written */
     int last_product;
     size_t done, defective;
     drae__progress progress;
 } target;
-
-static drae_status join(const char *folder, const char *name, char path[DRAE__PATH_BYTES],
-                        drae__err *err) {
-    int n = snprintf(path, DRAE__PATH_BYTES, "%s/%s", folder, name);
-    if (n < 0 || n >= DRAE__PATH_BYTES) {
-        return drae__fail(err, DRAE_ERROR_ARGUMENT, "%.80s...: the path is too long", folder);
-    }
-    return DRAE_OK;
-}
 
 static void list_defects(target *t, const drae__synth_output *out) {
     const drae__synth_defect *defects;
@@ -47,7 +39,7 @@ static drae_status write_frame(target *t, const drae__synth_output *out, drae__e
     char name[64], path[DRAE__PATH_BYTES];
     snprintf(name, sizeof name, "b%03d_p%06d_r%02d_f%02d.png", t->config->batch, out->product,
              out->run, out->frame);
-    drae_status status = join(t->frames_out, name, path, err);
+    drae_status status = drae__cli_join(t->frames_out, name, path, err);
     if (status == DRAE_OK) {
         status = drae__png_write_gray(path, out->pixels, DRAE__SYNTH_WIDTH, DRAE__SYNTH_HEIGHT,
                                       DRAE__SYNTH_WIDTH, err);
@@ -72,8 +64,7 @@ static drae_status take(void *user, const drae__synth_output *out, drae__err *er
     }
     if (t->writer != NULL) {
         DRAE__TRY(drae__dataset_append(t->writer, DRAE__SYNTH_PATCHES, out->patches,
-                                       t->config->defect_rate > 0.0 ? out->masks : NULL,
-                                       out->records, err));
+                                       t->masks ? out->masks : NULL, out->records, err));
     }
     if (t->frames_out != NULL && out->pixels != NULL) {
         DRAE__TRY(write_frame(t, out, err));
@@ -99,11 +90,11 @@ static drae_status write_recipe(const char *folder, drae__err *err) {
     }
     for (int i = 0; i < DRAE__SYNTH_MARKS; i++) {
         drae__synth_mark(i, mark);
-        DRAE__TRY(join(folder, names[i], path, err));
+        DRAE__TRY(drae__cli_join(folder, names[i], path, err));
         DRAE__TRY(drae__png_write_gray(path, mark, DRAE__SYNTH_MARK_SIDE, DRAE__SYNTH_MARK_SIDE,
                                        DRAE__SYNTH_MARK_SIDE, err));
     }
-    DRAE__TRY(join(folder, "recipe.yaml", path, err));
+    DRAE__TRY(drae__cli_join(folder, "recipe.yaml", path, err));
     DRAE__TRY(drae__file_write(path, recipe, strlen(recipe), err));
 done:
     free(recipe);
@@ -116,7 +107,7 @@ static drae_status open_dataset(target *t, const char *path, drae__err *err) {
     DRAE__RECORD_COLUMNS(SYNTH_COLUMN)
 #undef SYNTH_COLUMN
     drae__dataset_format format = {.size = DRAE__SYNTH_PATCH,
-                                   .masks = t->config->defect_rate > 0.0,
+                                   .masks = t->masks,
                                    .columns = columns,
                                    .deflate = 1,
                                    .title = "synthetic Blow-Fill-Seal strips (drae synth)",
@@ -135,7 +126,7 @@ static drae_status write_text(FILE **stream, char **text, size_t *bytes, const c
     if (failed != 0) {
         return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %s", name);
     }
-    drae_status status = join(folder, name, path, err);
+    drae_status status = drae__cli_join(folder, name, path, err);
     return status == DRAE_OK ? drae__file_write(path, *text, *bytes, err) : status;
 }
 
@@ -198,6 +189,8 @@ static int run(int argc, char **argv) {
                   "frames of each run, 20 patches each"),
         DRAE__NUMBER("defect-rate", &config.defect_rate, 0, 1, "P",
                      "part of the strips that have a defect"),
+        DRAE__FLAG("every-vial", 0, &config.every_vial,
+                   "a defective strip has one on each vial, not on one or two"),
         DRAE__FLAG("good-only", 0, &good_only, "no defects (--defect-rate 0): a training set"),
         DRAE__U64("seed", &config.seed, "S", "same seed, same bytes"),
         DRAE__INT("first-product", &first_product, 0, DRAE__SYNTH_PRODUCT_MAX, "K",
@@ -248,7 +241,8 @@ static int run(int argc, char **argv) {
         return drae__cli_error(self, status, &err);
     }
     drae__cli_catch_signals();
-    target t = {.config = &config, .frames_out = frames_out, .last_product = -1};
+    target t = {
+        .config = &config, .masks = !good_only, .frames_out = frames_out, .last_product = -1};
     drae__progress_begin(&t.progress, "patches", drae__synth_count(&config), quiet);
     status = make(&t, output, &err);
     if (status == DRAE_OK) {

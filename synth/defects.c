@@ -53,6 +53,7 @@ int drae__synth_plan(const drae__synth_config *config, int product,
         return 0;
     }
     int n = drae__rng_uniform(&rng) < SECOND_RATE ? 2 : 1;
+    n = config->every_vial ? DRAE__SYNTH_VIALS : n;
     for (int i = 0; i < n; i++) {
         drae__synth_defect *d = &defects[i];
         d->kind = 1 + (int)drae__rng_below(&rng, DRAE__DEFECTS - 1);
@@ -62,6 +63,7 @@ int drae__synth_plan(const drae__synth_config *config, int product,
         if (i > 0 && d->vial == defects[0].vial) {
             d->vial = (d->vial + 1) % DRAE__SYNTH_VIALS;
         }
+        d->vial = config->every_vial ? i : d->vial;
         do {
             d->region = (int)drae__rng_below(&rng, DRAE__REGIONS);
         } while ((range->regions >> d->region & 1u) == 0);
@@ -126,9 +128,10 @@ static void place_level(drae__synth_strip *strip, drae__synth_defect *d, drae__r
 void drae__defect_prepare(drae__synth_strip *strip, int i) {
     drae__synth_defect *d = &strip->defects[i];
     uint64_t seed = strip->config.seed;
-    drae__rng place = drae__synth_rng(seed, strip->product, 0, 0, DRAE__TOPIC_DEFECT, i);
-    drae__rng shape = drae__synth_rng(seed, strip->product, 0, 0, DRAE__TOPIC_DEFECT,
-                                      DRAE__SYNTH_DEFECTS_MAX + i);
+    /* Streams go by pairs of defects: places 0 1, shapes 2 3, places 4 5, shapes 6 7 ... */
+    int stream = i / 2 * 4 + i % 2;
+    drae__rng place = drae__synth_rng(seed, strip->product, 0, 0, DRAE__TOPIC_DEFECT, stream);
+    drae__rng shape = drae__synth_rng(seed, strip->product, 0, 0, DRAE__TOPIC_DEFECT, stream + 2);
     if (d->kind == DRAE__DEFECT_LEVEL) {
         place_level(strip, d, &place);
     } else if (d->x < 0.0f && d->kind == DRAE__DEFECT_BOTTOM) {

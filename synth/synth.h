@@ -36,11 +36,11 @@ enum {
     DRAE__SYNTH_PATCH = 256,  /* a side; regions are stacked without gap */
     DRAE__SYNTH_PATCHES = DRAE__SYNTH_VIALS * DRAE__REGIONS, /* of a frame */
     DRAE__SYNTH_PITCH_UM = 25,                               /* size of a pixel on the part */
-    DRAE__SYNTH_CAVITIES = 10,    /* two moulds of five; product mod 2 chooses the mould */
-    DRAE__SYNTH_MARKS = 2,        /* reference marks moulded into the rail */
-    DRAE__SYNTH_MARK_SIDE = 57,   /* a side of a mark's template */
-    DRAE__SYNTH_SEARCH_PX = 40,   /* how far the recipe lets a mark be from its nominal place */
-    DRAE__SYNTH_DEFECTS_MAX = 2,  /* on one product */
+    DRAE__SYNTH_CAVITIES = 10,  /* two moulds of five; product mod 2 chooses the mould */
+    DRAE__SYNTH_MARKS = 2,      /* reference marks moulded into the rail */
+    DRAE__SYNTH_MARK_SIDE = 57, /* a side of a mark's template */
+    DRAE__SYNTH_SEARCH_PX = 40, /* how far the recipe lets a mark be from its nominal place */
+    DRAE__SYNTH_DEFECTS_MAX = DRAE__SYNTH_VIALS, /* on one product: one a vial */
     DRAE__SYNTH_LABEL_PIXELS = 8, /* a patch with at least so many mask pixels is defective */
     DRAE__SYNTH_PRODUCT_MAX = (1 << 24) - 2,
     DRAE__SYNTH_RUNS_MAX = 1 << 10,
@@ -56,6 +56,7 @@ typedef struct drae__synth_config {
     int runs;                  /* acquisitions of each strip */
     int frames;                /* of each run */
     double defect_rate;        /* probability that a strip is defective, 0..1 */
+    bool every_vial;           /* a defective strip has a defect on each vial, else on one or two */
     int batch;                 /* recorded; shifts the shade of the resin a little */
     int resin;                 /* 0, or 1: a new resin, hazier and darker */
     double illumination_drift; /* 0..0.5: part of the light that is lost from the first strip to

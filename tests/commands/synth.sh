@@ -25,6 +25,9 @@ check "--quiet is quiet" test ! -s stdout.txt
 ok "$DRAE" synth -q -o b/kit.h5 "${small[@]}" --good-only
 check "an older kit is replaced" sh -c '! cmp -s a/kit.h5 b/kit.h5'
 
+ok "$DRAE" synth -o b/every.h5 "${small[@]}" --defect-rate 1 --every-vial
+check "a defect on every vial" grep -qE '^2 strips, 40 patches, 1[0-9] of them defective$' stdout.txt
+
 # ---- bad usage ----------------------------------------------------------------------------------
 expect 2 '' "$DRAE" synth
 for bad in '--strips 0' '--strips many' '--strips 1.5' '--strips -3' '--runs 0' '--frames 1e3' \

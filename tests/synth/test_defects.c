@@ -185,6 +185,30 @@ START_TEST(plans_are_as_documented) {
 }
 END_TEST
 
+START_TEST(every_vial_has_a_defect_of_its_own) {
+    drae__synth_config config = test_config();
+    drae__synth_defect d[DRAE__SYNTH_DEFECTS_MAX];
+    int classes = 0;
+    config.defect_rate = 1.0;
+    config.every_vial = true;
+    for (int product = 0; product < 50; product++) {
+        int n = drae__synth_plan(&config, product, d);
+        ck_assert_int_eq(n, DRAE__SYNTH_VIALS);
+        for (int i = 0; i < n; i++) {
+            ck_assert_msg(d[i].vial == i, "product %d: defect %d is on vial %d", product, i,
+                          d[i].vial);
+            classes |= 1 << d[i].kind;
+        }
+    }
+    ck_assert_msg(classes == (1 << DRAE__DEFECTS) - 2, "classes %#x", (unsigned)classes);
+    drae__synth_strip *strip = NULL;
+    drae__err err = {.text = ""};
+    int n = drae__synth_plan(&config, 0, d);
+    ck_assert_msg(drae__synth_create(&config, 0, d, n, &strip, &err) == DRAE_OK, "%s", err.text);
+    drae__synth_destroy(strip);
+}
+END_TEST
+
 START_TEST(names_follow_the_codes) {
     const char *const *names = drae__synth_defect_names();
     ck_assert_str_eq(names[DRAE__DEFECT_NONE], "none");
@@ -220,6 +244,7 @@ TCase *defect_cases(void) {
     tcase_add_test(cases, masks_hold_what_differs);
     tcase_add_test(cases, defect_stays_on_the_product);
     tcase_add_test(cases, plans_are_as_documented);
+    tcase_add_test(cases, every_vial_has_a_defect_of_its_own);
     tcase_add_test(cases, names_follow_the_codes);
     tcase_add_test(cases, wrong_defects_are_refused);
     return cases;
