@@ -149,6 +149,15 @@ typedef struct drae__infer_kernels {
     void (*z)(int size, const float *x, ptrdiff_t x_stride, const float *y, ptrdiff_t y_stride,
               const float *mean, const float *scale, float *dst, float *scratch);
 
+    /* dst [size,size] = m by the matched filters of kernels/matched.h; mean [size,size] as of z,
+     * scales [drae__m_scales(size)], > 0; size is a multiple of 16; no alias. Not a number where
+     * B (X - X^) is not. scratch: drae__m_scratch(size) floats. */
+    void (*m)(int size, const float *x, ptrdiff_t x_stride, const float *y, ptrdiff_t y_stride,
+              const float *mean, const float *scales, float *dst, float *scratch);
+
+    /* dst [DRAE__M_FILTERS,size,size] = r_f of e [size,size]: what calibration measures. */
+    void (*m_filters)(int size, const float *e, float *dst, float *scratch);
+
     /* The mean of the k largest of src[n], 1 <= k <= DRAE__TOP_MAX, k <= n: exact in the choice,
      * summed in descending order in double. NaN where any value is not finite. Time is bounded
      * whatever the values are. scratch: drae__infer_top_scratch(n) floats. */
@@ -245,5 +254,9 @@ double drae__ref_infer_phi(drae__ssim_window window, int size, const double *x, 
 void drae__ref_infer_z(int size, const double *x, const double *y, const double *mean,
                        const double *scale, double *dst);
 double drae__ref_infer_top_mean(size_t n, const double *src, int k);
+
+/* As m_filters, and m from its result. */
+void drae__ref_infer_m_filters(int size, const double *e, double *dst);
+void drae__ref_infer_m(int size, const double *filters, const double *scales, double *dst);
 
 #endif

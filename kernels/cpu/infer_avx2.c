@@ -6,6 +6,7 @@
 #include "kernels/cpu/infer_dense_body.h"
 #include "kernels/cpu/infer_image_body.h"
 #include "kernels/cpu/infer_score_body.h"
+#include "kernels/cpu/infer_matched_body.h"
 #include "kernels/cpu/infer_tables.h"
 
 const drae__infer_kernels drae__infer_kernels_avx2 = {
@@ -20,6 +21,8 @@ const drae__infer_kernels drae__infer_kernels_avx2 = {
     .up = kernel_up,
     .phi = kernel_phi,
     .z = kernel_z,
+    .m = kernel_m,
+    .m_filters = kernel_m_filters,
     .top_mean = kernel_top_mean,
     .residual = kernel_residual,
     .to_u8 = kernel_to_u8,
