@@ -15,6 +15,8 @@ Suite *suite_results(void);
 Suite *suite_file(void);
 Suite *suite_plan(void);
 Suite *suite_bf16(void);
+Suite *suite_cuda_compile(void);
+Suite *suite_cuda_plan(void);
 
 /* A generator filled by the rule of tests/golden/README.md. */
 void e_model(int width, int latent, int size, float slope, drae__model *model);
