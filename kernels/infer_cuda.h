@@ -214,12 +214,47 @@ static inline size_t drae__cuda_score_partial(int n, int size) {
 drae_status drae__cuda_score_phi(const drae__cuda_score *op, drae__cuda_stream stream,
                                  drae__err *err);
 
+/*
+ * The last layer and the scores of every patch in one pass:
+ *     y = sigmoid(conv3x3(src) + bias), x = image / 255
+ *     phi (kernels/infer.h has the formula, ssim.h the definition), least and greatest |x - y|, and
+ *     z, the normalised residual, with the mean of its largest (kernels/infer.h), where a patch's
+ *     region has maps
+ * Shapes: src [n,size,size,c], image [n,size,size] bytes, wei [9,c] f32, bias [1]; size >= 11.
+ * weights: the 11 of drae__ssim_weights as f32. maps [k,2,size,size]: mean, then scale; slots [n]:
+ * which of the maps a patch takes, negative: none; slots NULL: none at all. recon and z
+ * [n,size,size] may each be NULL, not written then; z is not written where a patch has no maps.
+ * partial: drae__cuda_out_score_partial floats. result [n,DRAE__CUDA_RESULT]: phi, least, greatest,
+ * z or NaN. The largest z are chosen exactly and summed in descending order in double.
+ */
+#define DRAE__CUDA_RESULT 4
+
+typedef struct drae__cuda_out_score {
+    int n, size, c;
+    drae__ssim_window window;
+    float weights[DRAE__SSIM_SIDE];
+    const uint16_t *src;
+    const float *wei, *bias;
+    const uint8_t *image;
+    const float *maps;
+    const int32_t *slots;
+    float *recon, *z;
+    float *partial;
+    float *result;
+} drae__cuda_out_score;
+size_t drae__cuda_out_score_partial(int n, int size);
+drae_status drae__cuda_out_score_run(const drae__cuda_out_score *op, drae__cuda_stream stream,
+                                     drae__err *err);
+
 /* residual = |x - y|; heat = round(255 (r - lo) / (hi - lo)), 0 where flat; heat_fixed = round(255
- * min(r / anchor, 1)). Each may be NULL. result is that of the score, anchors [n]. */
+ * min(r / anchor, 1)), of z instead of r where by_z[patch] is not 0. Each may be NULL. result is
+ * that of the score, anchors and by_z [n]; by_z NULL: no patch. */
 typedef struct drae__cuda_maps {
     int n, size;
     const uint8_t *image;
     const float *recon, *result, *anchors;
+    const float *z;
+    const uint8_t *by_z;
     float *residual;
     uint8_t *heat, *heat_fixed;
 } drae__cuda_maps;

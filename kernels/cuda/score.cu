@@ -7,7 +7,7 @@
  *                 ((mx^2 + my^2 + C1) (sxx + syy + C2)),    sdd the variance of d = x - y:
  *             every term positive, no digits lost where x and y agree; moments about a constant of
  *             the tile (the mean of its x), so none lost where the tile is flat and bright
- *             least and greatest |x - y|; the maps of drae__cuda_maps
+ *             least and greatest |x - y|
  * mapping     block (32 x 32 positions) of one patch; a separable window: rows, then columns, on
  * four maps u = x - m, d, u^2 + v^2, d^2 (v = y - m = u - d) shared      u, d  42 x 42 f32 | four
  * maps  42 x 32 f32 | reductions numerics    f32; sums in a fixed order: a thread's positions, the
@@ -196,34 +196,6 @@ __global__ void __launch_bounds__(32)
     }
 }
 
-/* 0 where v is not a number. */
-__device__ __forceinline__ uint8_t byte_of(float v) {
-    v = v > 0.0f ? v : 0.0f;
-    v = v < 1.0f ? v : 1.0f;
-    return static_cast<uint8_t>(v * 255.0f + 0.5f);
-}
-
-__global__ void __launch_bounds__(THREADS) maps_write(const drae__cuda_maps op) {
-    const int pixels = op.size * op.size;
-    const int i = static_cast<int>(blockIdx.x) * THREADS + static_cast<int>(threadIdx.x);
-    if (i >= pixels) {
-        return;
-    }
-    const ptrdiff_t at = static_cast<ptrdiff_t>(blockIdx.y) * pixels + i;
-    const float r = fabsf(static_cast<float>(op.image[at]) / 255.0f - op.recon[at]);
-    if (op.residual != nullptr) {
-        op.residual[at] = r;
-    }
-    if (op.heat != nullptr) {
-        const float lo = op.result[blockIdx.y * RESULT + 1],
-                    hi = op.result[blockIdx.y * RESULT + 2];
-        op.heat[at] = byte_of((r - lo) * (hi > lo ? 1.0f / (hi - lo) : 0.0f));
-    }
-    if (op.heat_fixed != nullptr) {
-        op.heat_fixed[at] = byte_of(r * (1.0f / op.anchors[blockIdx.y]));
-    }
-}
-
 } // namespace
 
 extern "C" drae_status drae__cuda_score_phi(const drae__cuda_score *op, drae__cuda_stream stream,
@@ -243,16 +215,4 @@ extern "C" drae_status drae__cuda_score_phi(const drae__cuda_score *op, drae__cu
     }
     return DRAE_LAUNCH(err, score_finish, dim3(static_cast<unsigned>(op->n)), dim3(32), 0, s, *op,
                        tiles * tiles, static_cast<float>(side) * static_cast<float>(side));
-}
-
-extern "C" drae_status drae__cuda_maps_write(const drae__cuda_maps *op, drae__cuda_stream stream,
-                                             drae__err *err) {
-    if (op->n <= 0 || op->n > 65535 || op->size <= 0 || op->size > 4096) {
-        return drae__fail(err, DRAE_ERROR_UNSUPPORTED, "maps: %d images of size %d", op->n,
-                          op->size);
-    }
-    dim3 grid(static_cast<unsigned>(drae__ceil_div(op->size * op->size, THREADS)),
-              static_cast<unsigned>(op->n));
-    return DRAE_LAUNCH(err, maps_write, grid, dim3(THREADS), 0,
-                       reinterpret_cast<cudaStream_t>(stream), *op);
 }

@@ -146,6 +146,35 @@ static inline int __any_sync(unsigned mask, int predicate) {
 static inline int __all_sync(unsigned mask, int predicate) {
     return simt::ballot(mask, predicate != 0) == mask;
 }
+/* The lanes of mask only; the largest of their values. */
+static inline unsigned __reduce_max_sync(unsigned mask, unsigned v) {
+    struct vote {
+        unsigned value, most;
+    } own = {v, 0};
+    simt::warp_op("__reduce_max_sync", mask, &own, [](void **args, unsigned lanes) {
+        unsigned most = 0;
+        for (int i = 0; i < 32; i++) {
+            if ((lanes >> i & 1u) != 0 && static_cast<vote *>(args[i])->value > most) {
+                most = static_cast<vote *>(args[i])->value;
+            }
+        }
+        for (int i = 0; i < 32; i++) {
+            if ((lanes >> i & 1u) != 0) {
+                static_cast<vote *>(args[i])->most = most;
+            }
+        }
+    });
+    return own.most;
+}
+static inline int __ffs(int v) {
+    return __builtin_ffs(v);
+}
+static inline unsigned __float_as_uint(float v) {
+    return simt::bits32(v);
+}
+static inline float __uint_as_float(unsigned v) {
+    return simt::from32<float>(v);
+}
 /* Fibers do not run at the same time: an ordinary update is atomic. */
 template <class T> static inline T atomicAdd(T *p, T v) {
     T old = *p;

@@ -8,5 +8,6 @@ Suite *suite_conv(void);
 Suite *suite_block(void);
 Suite *suite_dense(void);
 Suite *suite_image(void);
+Suite *suite_score(void);
 
 #endif
