@@ -111,17 +111,18 @@ typedef struct drae__cuda_device {
     double memory_rate, f16_rate;
 } drae__cuda_device;
 
-/* resblock.cu: c_in and c each 16 or 32; whole rows in shared memory. Everything else is refused by
- * name, ERROR_UNSUPPORTED. */
+/* resblock.cu: 8, 16, 32 and 64 channels, a change to the double or the half in a plain block, not
+ * 64 with up or image; whole rows in shared memory; 8 channels want columns in pairs. All else is
+ * refused by name, ERROR_UNSUPPORTED. */
 drae_status drae__cuda_block_stream(const drae__cuda_block *op, const drae__cuda_device *device,
                                     drae__cuda_stream stream, drae__err *err);
 /* Whether it takes the shape on that device; says why not in err. */
 drae_status drae__cuda_block_check(const drae__cuda_block *op, const drae__cuda_device *device,
                                    drae__err *err);
 
-/* Layout "a16", version 1: fragments of mma's A operand, 32 lanes x 16 bytes each, rows permuted so
- * that a lane of the transposed result holds 4 neighbouring channels (resblock.cu). proj_wei NULL:
- * none. */
+/* Layout "a16", version 2: fragments of mma's A operand, 32 lanes x 16 bytes each, in the order in
+ * which warps keep them (block_pack.c); rows permuted so that a lane of the transposed result holds 4
+ * neighbouring channels (resblock_tile.cuh). proj_wei NULL: none. */
 size_t drae__cuda_block_packed(const drae__cuda_block *op);
 void drae__cuda_block_pack(const drae__cuda_block *op, const float *wei1, const float *wei2,
                            const float *proj_wei, uint16_t *dst);

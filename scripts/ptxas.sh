@@ -25,7 +25,7 @@ for source in kernels/cuda/*.cu; do
                 name = $0
                 sub(/.*function .(void )?/, "", name); sub(/. for .*/, "", name)
                 gsub(/\(anonymous namespace\)::/, "", name)
-                gsub(/\((int|bool|block_mode)\)/, "", name)
+                gsub(/\((int|bool|resblock_mode)\)/, "", name)
                 sub(/\(.*/, "", name)
             }
             /bytes stack frame/ { stack = $1; spill = $5 + $9 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Weights of the model to the layouts of the CUDA kernels, on the host. */
-#include "kernels/infer_cuda.h"
+/* Weights of the model to the layouts of the CUDA kernels, on the host; blocks are in block_pack.c.
+ */
+#include "kernels/cuda/pack.h"
 
 #include <math.h>
 #include <string.h>
@@ -48,13 +49,6 @@ size_t drae__cuda_conv_packed(drae__cuda_conv_kind kind, int c_in, int c_out, in
     return phases * (size_t)c_out * (size_t)conv_k(kind, c_in, proj_c_in);
 }
 
-/* Row (or column) of the transposed 4x4 window that tap 0 or 1 of a phase is: output 2 s - 1 + k
- * meets source s for an even output by k = 1 at s and k = 3 at s - 1, for an odd one by k = 2 at s
- * and k = 0 at s + 1. */
-static int up_window(int odd, int tap) {
-    return tap == 0 ? (odd ? 2 : 1) : (odd ? 0 : 3);
-}
-
 void drae__cuda_conv_pack(drae__cuda_conv_kind kind, int c_in, int c_out, int proj_c_in,
                           const float *wei, const float *proj_wei, uint16_t *dst) {
     bool up = kind == DRAE__CUDA_CONVT4;
@@ -64,8 +58,8 @@ void drae__cuda_conv_pack(drae__cuda_conv_kind kind, int c_in, int c_out, int pr
         for (int co = 0; co < c_out; co++) {
             uint16_t *row = dst + ((ptrdiff_t)phase * c_out + co) * k_padded;
             for (int tap = 0; tap < taps; tap++) {
-                int ky = up ? up_window(phase / 2, tap / 2) : tap / 3;
-                int kx = up ? up_window(phase % 2, tap % 2) : tap % 3;
+                int ky = up ? drae__up_window(phase / 2, tap / 2) : tap / 3;
+                int kx = up ? drae__up_window(phase % 2, tap % 2) : tap % 3;
                 for (int ci = 0; ci < c_in; ci++) {
                     ptrdiff_t at = up ? (((ptrdiff_t)ci * c_out + co) * 4 + ky) * 4 + kx
                                       : (((ptrdiff_t)co * c_in + ci) * 3 + ky) * 3 + kx;
@@ -113,72 +107,6 @@ void drae__cuda_vector_pack(int c, int pixels, const float *src, float *dst) {
     for (size_t ch = 0; ch < (size_t)c; ch++) {
         for (size_t p = 0; p < (size_t)pixels; p++) {
             dst[p * (size_t)c + ch] = src[ch * (size_t)pixels + p];
-        }
-    }
-}
-
-/* ---- blocks: "a16" ---- */
-
-#define FRAGMENT 256 /* f16 of one: 32 lanes x 8 */
-
-/* The channel that row i of a fragment stands for. */
-static int row_channel(int i) {
-    return i < 8 ? 4 * (i / 2) + i % 2 : 4 * ((i - 8) / 2) + 2 + i % 2;
-}
-
-/* Weight of (output channel, input channel) at one tap. */
-typedef struct window {
-    const float *wei;
-    int c_in, c_out, side; /* of the window */
-    bool transposed;       /* [c_in,c_out,side,side], else [c_out,c_in,side,side] */
-} window;
-
-static float weight_at(const window *w, int co, int ci, int ky, int kx) {
-    ptrdiff_t pair = w->transposed ? (ptrdiff_t)ci * w->c_out + co : (ptrdiff_t)co * w->c_in + ci;
-    return w->wei[(pair * w->side + ky) * w->side + kx];
-}
-
-/* One fragment of mma's A operand: lane (g, t) holds rows g and g + 8, columns 2t, 2t + 1 and + 8.
- */
-static uint16_t *pack_fragment(const window *w, int slice, int k, int ky, int kx, uint16_t *dst) {
-    for (int lane = 0; lane < 32; lane++) {
-        for (int i = 0; i < 8; i++) {
-            int row = lane / 4 + (i / 2 % 2) * 8, column = lane % 4 * 2 + i % 2 + i / 4 * 8;
-            *dst++ =
-                drae__f16_of(weight_at(w, 16 * slice + row_channel(row), 16 * k + column, ky, kx));
-        }
-    }
-    return dst;
-}
-
-size_t drae__cuda_block_packed(const drae__cuda_block *op) {
-    size_t slices = (size_t)op->c / 16, k1 = (size_t)op->c_in / 16, k2 = slices;
-    size_t taps = 9 * k1 + (op->up ? 16 : 9) * k2;
-    return slices * (taps + (op->residual != NULL ? 0 : (op->up ? 4 : 1) * k1)) * FRAGMENT;
-}
-
-void drae__cuda_block_pack(const drae__cuda_block *op, const float *wei1, const float *wei2,
-                           const float *proj_wei, uint16_t *dst) {
-    int slices = op->c / 16, k1 = op->c_in / 16, k2 = slices;
-    const window first = {wei1, op->c_in, op->c, 3, false};
-    const window second = {wei2, op->c, op->c, op->up ? 4 : 3, op->up};
-    const window proj = {proj_wei, op->c_in, op->c, op->up ? 2 : 1, op->up};
-    for (int s = 0; s < slices; s++) {
-        for (int i = 0; i < 9 * k1; i++) {
-            dst = pack_fragment(&first, s, i % k1, i / k1 / 3, i / k1 % 3, dst);
-        }
-    }
-    for (int s = 0; s < slices; s++) {
-        for (int i = 0; i < (op->up ? 16 : 9) * k2; i++) {
-            int tap = i / k2, phase = tap / 4;
-            int ky = op->up ? up_window(phase / 2, tap % 4 / 2) : tap / 3;
-            int kx = op->up ? up_window(phase % 2, tap % 2) : tap % 3;
-            dst = pack_fragment(&second, s, i % k2, ky, kx, dst);
-        }
-    }
-    for (int s = 0; s < slices && proj_wei != NULL; s++) {
-        for (int i = 0; i < (op->up ? 4 : 1) * k1; i++) {
-            dst = pack_fragment(&proj, s, i % k1, i / k1 / 2, i / k1 % 2, dst);
         }
     }
 }

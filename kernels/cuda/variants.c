@@ -3,9 +3,8 @@
 
 #include <string.h>
 
-/* resblock.cu */
-#define UNIT           16 /* pixels of a warp at a time */
-#define FRAGMENT_BYTES 512
+/* resblock_tile.cuh, resblock.cuh */
+#define UNIT 16 /* pixels of a warp at a time */
 
 /* gemm_tile.cuh, conv_igemm.cu */
 #define TILE_M     128
@@ -49,28 +48,29 @@ int drae__cuda_variant_tile(drae__cuda_variant variant) {
     return variants[variant].tile;
 }
 
-/* Instances of resblock.cu: 16 and 32 channels, a change between them only in a plain A. */
-static bool block_there(const drae__cuda_block *b) {
-    bool known = (b->c_in == 16 || b->c_in == 32) && (b->c == 16 || b->c == 32);
-    bool plain = !b->halve && !b->up && b->image == NULL && b->residual == NULL;
+/* Instances of resblock (resblock_16.cu and its neighbours), pairs taken as 16 channels and more.
+ */
+static bool block_there(const drae__cuda_block *b, int c_in, int c) {
     int forms = b->halve + b->up + (b->image != NULL) + (b->residual != NULL);
-    return known && forms <= 1 && (plain || b->c_in == b->c);
+    int most = c_in > c ? c_in : c, least = c_in > c ? c : c_in;
+    bool changes = most == 2 * least && forms == 0;
+    bool known = most == 32 || most == 64 || (most == 16 && !changes);
+    return known && forms <= 1 && (changes || most == least) &&
+           (most < 64 || (!b->up && b->image == NULL));
 }
 
 size_t drae__cuda_block_shared(const drae__cuda_block *block, int rows) {
-    if (!block_there(block) || rows < 1 || rows > 2 || block->h <= 0 || block->w <= 0 ||
-        (block->halve && (block->h % 2 != 0 || block->w % 2 != 0))) {
+    bool pair = block->c_in == 8 || block->c == 8;
+    int by = pair ? 2 : 1, stride = block->halve ? 2 : 1;
+    if (!block_there(block, by * block->c_in, by * block->c) || rows < 1 || rows > 2 ||
+        block->h <= 0 || block->w <= 0 || block->w % (by * stride) != 0 || block->h % stride != 0) {
         return 0;
     }
-    size_t c_in = (size_t)block->c_in, c = (size_t)block->c, stride = block->halve ? 2 : 1;
-    size_t units = ((size_t)block->w / stride + UNIT - 1) / UNIT, n_rows = (size_t)rows;
-    size_t p_columns = stride * UNIT * units + ROW_BORDER, t_columns = UNIT * units + ROW_BORDER;
-    size_t rings = (2 * stride * n_rows + 2) * p_columns * c_in * F16_BYTES +
-                   (n_rows + 2) * t_columns * c * F16_BYTES;
-    size_t slices = c / 16, taps2 = block->up ? 16 : 9;
-    size_t fragments = slices * 9 * (c_in / 16) + slices * taps2 * slices;
-    /* 16 channels keep their weights in registers. */
-    return rings + (c == 16 && c_in == 16 ? 0 : fragments * FRAGMENT_BYTES);
+    size_t c_in = (size_t)(by * block->c_in), c = (size_t)(by * block->c), s = (size_t)stride;
+    size_t units = ((size_t)block->w / (size_t)by / s + UNIT - 1) / UNIT, r = (size_t)rows;
+    size_t p_columns = s * UNIT * units + ROW_BORDER, t_columns = UNIT * units + ROW_BORDER;
+    size_t p_rows = block->image != NULL ? 3 * r + 2 : 2 * s * r + 3 - s;
+    return (p_rows * p_columns * c_in + (2 * r + 2) * t_columns * c) * F16_BYTES;
 }
 
 size_t drae__cuda_igemm_shared(int tile_n) {

@@ -248,8 +248,8 @@ static void check(const shape *s, int limit) {
     t_end();
 }
 
-/* Widths around the 16 pixels of a unit, rows that end within a band, one pixel; many bands and
- * one; little shared memory forces one row a step. */
+/* Widths around the 16 pixels of a unit (32 where pixels are pairs), rows that end within a band,
+ * one pixel; many bands and one; little shared memory forces one row a step. */
 static const shape shapes[] = {
     {BLOCK_A, 1, 1, 1, 16, 16, true, true, 0, 1},
     {BLOCK_A, 2, 9, 17, 16, 16, false, true, 0, 64},
@@ -257,22 +257,35 @@ static const shape shapes[] = {
     {BLOCK_A, 1, 7, 33, 32, 16, true, true, 0, 8},
     {BLOCK_A, 1, 8, 15, 32, 32, false, true, 0, 8},
     {BLOCK_A, 1, 7, 40, 16, 16, true, true, 16000, 4},
-    {BLOCK_A, 1, 6, 24, 16, 32, false, true, 45000, 4},
+    {BLOCK_A, 1, 6, 24, 16, 32, false, true, 16000, 4},
+    {BLOCK_A, 1, 5, 17, 32, 64, false, true, 0, 2},
+    {BLOCK_A, 1, 4, 9, 64, 32, true, false, 0, 2},
+    {BLOCK_A, 1, 4, 16, 64, 64, false, true, 20000, 2},
+    {BLOCK_A, 2, 5, 14, 8, 16, true, true, 0, 4},
+    {BLOCK_A, 1, 6, 36, 16, 8, false, true, 0, 4},
     {BLOCK_B, 2, 10, 31, 16, 16, true, true, 0, 16},
     {BLOCK_B, 1, 32, 8, 16, 16, false, true, 0, 132},
     {BLOCK_B, 1, 5, 18, 32, 32, true, true, 0, 1},
-    {BLOCK_B, 1, 8, 16, 32, 32, false, true, 45500, 4},
+    {BLOCK_B, 1, 8, 16, 32, 32, false, true, 10000, 4},
+    {BLOCK_B, 1, 6, 18, 64, 64, true, true, 0, 2},
+    {BLOCK_B, 1, 8, 34, 8, 8, true, true, 0, 4},
     {BLOCK_C, 1, 2, 2, 16, 16, false, true, 0, 1},
     {BLOCK_C, 2, 18, 34, 16, 16, true, true, 0, 64},
     {BLOCK_C, 1, 12, 30, 32, 32, false, true, 0, 2},
-    {BLOCK_C, 1, 14, 32, 16, 16, false, true, 16000, 4},
+    {BLOCK_C, 1, 14, 32, 16, 16, false, true, 10000, 4},
+    {BLOCK_C, 1, 8, 10, 64, 64, false, true, 0, 2},
+    {BLOCK_C, 1, 10, 36, 8, 8, true, true, 0, 4},
+    {BLOCK_C, 1, 6, 64, 8, 8, false, true, 10000, 4},
     {BLOCK_UP, 1, 1, 1, 16, 16, false, true, 0, 1},
     {BLOCK_UP, 2, 9, 17, 16, 16, true, true, 0, 64},
     {BLOCK_UP, 1, 8, 12, 32, 32, false, true, 0, 2},
     {BLOCK_UP, 1, 5, 32, 16, 16, false, true, 13000, 4},
+    {BLOCK_UP, 1, 7, 34, 8, 8, true, true, 0, 2},
     {BLOCK_STEM, 2, 9, 17, 16, 16, false, true, 0, 64},
     {BLOCK_STEM, 1, 16, 32, 16, 16, true, true, 0, 1},
     {BLOCK_STEM, 1, 6, 20, 32, 32, false, true, 0, 2},
+    {BLOCK_STEM, 1, 7, 20, 16, 16, false, true, 12000, 2},
+    {BLOCK_STEM, 2, 7, 34, 8, 8, true, true, 0, 4},
 };
 
 START_TEST(exact) {
@@ -288,9 +301,9 @@ END_TEST
 START_TEST(refusals) {
     const drae__cuda_device device = {.sm_count = 1, .shared_max = 99 * 1024};
     drae__err err;
-    drae__cuda_block op = {.n = 1, .h = 16, .w = 16, .c_in = 8, .c = 8};
+    drae__cuda_block op = {.n = 1, .h = 16, .w = 16, .c_in = 24, .c = 24};
     ck_assert_int_eq(drae__cuda_block_check(&op, &device, &err), DRAE_ERROR_UNSUPPORTED);
-    ck_assert_ptr_nonnull(strstr(err.text, "8 to 8 channels"));
+    ck_assert_ptr_nonnull(strstr(err.text, "24 to 24 channels"));
     ck_assert_int_eq(drae__cuda_block_stream(&op, &device, NULL, &err), DRAE_ERROR_UNSUPPORTED);
     op.c_in = op.c = 32;
     op.w = 256;
@@ -298,7 +311,18 @@ START_TEST(refusals) {
     ck_assert_ptr_nonnull(strstr(err.text, "shared memory"));
     op.c_in = op.c = 16;
     ck_assert_int_eq(drae__cuda_block_check(&op, &device, &err), DRAE_OK);
+    op.c_in = op.c = 8;
+    op.w = 17; /* pairs of pixels */
+    ck_assert_int_eq(drae__cuda_block_check(&op, &device, &err), DRAE_ERROR_UNSUPPORTED);
+    op.w = 18;
+    ck_assert_int_eq(drae__cuda_block_check(&op, &device, &err), DRAE_OK);
     op.halve = true;
+    ck_assert_int_eq(drae__cuda_block_check(&op, &device, &err), DRAE_ERROR_UNSUPPORTED);
+    op.w = 16;
+    ck_assert_int_eq(drae__cuda_block_check(&op, &device, &err), DRAE_OK);
+    op.up = true;
+    ck_assert_int_eq(drae__cuda_block_check(&op, &device, &err), DRAE_ERROR_UNSUPPORTED);
+    op.up = false;
     op.h = 17;
     ck_assert_int_eq(drae__cuda_block_check(&op, &device, &err), DRAE_ERROR_UNSUPPORTED);
 }

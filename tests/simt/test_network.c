@@ -19,7 +19,7 @@ typedef struct network {
 } network;
 
 static const network networks[] = {
-    {8, 32, 16, 3, 227 * 1024, DRAE__SSIM_GAUSSIAN},  /* igemm, and resblock at 16 channels */
+    {8, 32, 16, 3, 227 * 1024, DRAE__SSIM_GAUSSIAN},  /* resblock on pairs of pixels */
     {16, 32, 64, 2, 227 * 1024, DRAE__SSIM_GAUSSIAN}, /* resblock from the image on */
     {16, 48, 64, 1, 60 * 1024, DRAE__SSIM_UNIFORM},   /* less shared memory, odd sides */
     {24, 32, 64, 1, 99 * 1024, DRAE__SSIM_GAUSSIAN},  /* no width of resblock */
