@@ -7,7 +7,7 @@
  * bandwidth that a[i] = b[i] + s c[i] reaches on as many bytes, whichever is longer. "filled" is
  * the share of the multiplied terms that are weights and not padding.
  *
- *     bench_infer_bf16 [WIDTH [SIZE [KERNELS]]]
+ *     bench_infer_bf16 [WIDTH [SIZE [KERNELS [PARTS]]]]
  */
 #include "base/arena.h"
 #include "base/philox.h"
@@ -59,7 +59,8 @@ static drae__bf16 *make_map(const drae__bf16_map *m, int c, drae__bf16 **at) {
     for (int y = 0; y < m->h; y++) {
         for (int i = 0; i < m->w * m->c; i++) {
             if (i % m->c < c) {
-                (*at)[y * m->stride + i] = drae__bf16_of(values[y * m->w * m->c + i]);
+                drae__bf16_split(values[y * m->w * m->c + i], m->parts, m->plane,
+                                 *at + y * m->stride + i);
             }
         }
     }
@@ -82,7 +83,7 @@ static double flops_of(const layer *l) {
 static double bytes_of(const layer *l, const drae__bf16_shape *s) {
     double in = (double)l->h_in * l->h_in * l->c_in + (double)l->proj_h * l->proj_h * l->proj_c_in;
     double out = (double)l->h_out * l->h_out * l->c_out * (l->residual ? 2.0 : 1.0);
-    return 2.0 * (in + out + (double)drae__bf16_packed_elems(s));
+    return 2.0 * ((in + out) * s->parts + (double)drae__bf16_packed_elems(s));
 }
 
 /* Of the products of tiles that the layer takes, whole rows of 16. */
@@ -124,13 +125,13 @@ static double bandwidth_at(double bytes) {
     return 3.0 * (double)n * sizeof(float) / best;
 }
 
-static void bench_layer(const layer *l, const drae__bf16_kernels *kernels, double peak) {
+static void bench_layer(const layer *l, const drae__bf16_kernels *kernels, int parts, double peak) {
     bool up = l->kind == DRAE__INFER_CONVT4;
     int proj_stride = l->proj_c_in == 0 ? 1 : l->proj_h / l->h_out;
     drae__bf16_conv op = {
-        .shape = drae__bf16_shape_of(l->kind, l->c_in, l->c_out, l->proj_c_in, proj_stride),
-        .src_map = drae__bf16_map_of(l->h_in, l->h_in, l->c_in),
-        .dst_map = drae__bf16_map_of(l->h_out, l->h_out, l->c_out),
+        .shape = drae__bf16_shape_of(l->kind, l->c_in, l->c_out, l->proj_c_in, proj_stride, parts),
+        .src_map = drae__bf16_map_of(l->h_in, l->h_in, l->c_in, l->c_in == 1 ? 1 : parts),
+        .dst_map = drae__bf16_map_of(l->h_out, l->h_out, l->c_out, parts),
         .slope = 0.2f};
     drae__bf16 *at_src, *at_dst, *at_expected, *at_proj = NULL, *at_residual = NULL;
     drae__bf16 *maps[5] = {make_map(&op.src_map, l->c_in, &at_src),
@@ -140,7 +141,7 @@ static void bench_layer(const layer *l, const drae__bf16_kernels *kernels, doubl
     float *proj = NULL, *affine = random_values((size_t)drae__bf16_columns(&op.shape), 1.0f);
     drae__bf16 *packed = take(drae__bf16_packed_elems(&op.shape) * sizeof *packed);
     if (l->proj_c_in > 0) {
-        op.proj_map = drae__bf16_map_of(l->proj_h, l->proj_h, l->proj_c_in);
+        op.proj_map = drae__bf16_map_of(l->proj_h, l->proj_h, l->proj_c_in, parts);
         maps[3] = make_map(&op.proj_map, l->proj_c_in, &at_proj);
         proj = random_values((size_t)l->proj_c_in * (size_t)l->c_out * (up ? 4 : 1), 0.1f);
     }
@@ -172,11 +173,11 @@ static void bench_layer(const layer *l, const drae__bf16_kernels *kernels, doubl
     qsort(ms, SAMPLES, sizeof ms[0], by_value);
     double bytes = bytes_of(l, &op.shape);
     double by_flops = 1e3 * flops_of(l) / peak, by_bytes = 1e3 * bytes / bandwidth_at(bytes);
-    printf("{\"bench\":\"infer_bf16\",\"kernels\":\"%s\",\"layer\":\"%s\","
+    printf("{\"bench\":\"infer_bf16\",\"parts\":%d,\"kernels\":\"%s\",\"layer\":\"%s\","
            "\"shape\":\"%dx%d^2>%dx%d^2\",\"ms\":%.4f,\"median_ms\":%.4f,\"gflops\":%.1f,"
            "\"filled\":%.3f,\"floor_ms\":%.4f,\"floor\":\"%s\",\"share\":%.3f}\n",
-           kernels->name, l->name, l->c_in, l->h_in, l->c_out, l->h_out, ms[0], ms[SAMPLES / 2],
-           flops_of(l) / (ms[0] * 1e6), flops_of(l) / multiplied(l, &op.shape),
+           parts, kernels->name, l->name, l->c_in, l->h_in, l->c_out, l->h_out, ms[0],
+           ms[SAMPLES / 2], flops_of(l) / (ms[0] * 1e6), flops_of(l) / multiplied(l, &op.shape),
            fmax(by_flops, by_bytes), by_flops > by_bytes ? "flops" : "bytes",
            fmax(by_flops, by_bytes) / ms[0]);
     (void)fflush(stdout);
@@ -189,7 +190,8 @@ static void bench_layer(const layer *l, const drae__bf16_kernels *kernels, doubl
     free(packed);
 }
 
-static void bench_block(const drae__block *b, const drae__bf16_kernels *kernels, double peak) {
+static void bench_block(const drae__block *b, const drae__bf16_kernels *kernels, int parts,
+                        double peak) {
     bool up = b->half == DRAE__HALF_DECODER && b->role == DRAE__ROLE_C;
     bool halve = b->half == DRAE__HALF_ENCODER && b->role == DRAE__ROLE_C;
     bool identity = b->role == DRAE__ROLE_B;
@@ -209,8 +211,8 @@ static void bench_block(const drae__block *b, const drae__bf16_kernels *kernels,
                     .residual = identity};
     (void)snprintf(first.name, sizeof first.name, "%s/conv1", b->path);
     (void)snprintf(second.name, sizeof second.name, "%s/%s", b->path, up ? "convt" : "conv2");
-    bench_layer(&first, kernels, peak);
-    bench_layer(&second, kernels, peak);
+    bench_layer(&first, kernels, parts, peak);
+    bench_layer(&second, kernels, parts, peak);
 }
 
 int main(int argc, char **argv) {
@@ -219,8 +221,13 @@ int main(int argc, char **argv) {
     arch.width = argc > 1 ? atoi(argv[1]) : arch.width;
     arch.size = argc > 2 ? atoi(argv[2]) : arch.size;
     const drae__bf16_kernels *kernels = drae__bf16_kernels_find(argc > 3 ? argv[3] : "auto");
+    int parts = argc > 4 ? atoi(argv[4]) : 1;
     if (drae__arch_check(&arch, &err) != DRAE_OK) {
         fprintf(stderr, "bench_infer_bf16: %s\n", err.text);
+        return 2;
+    }
+    if (parts < 1 || parts > DRAE__BF16_PARTS_MAX) {
+        fprintf(stderr, "bench_infer_bf16: PARTS is 1 to %d\n", DRAE__BF16_PARTS_MAX);
         return 2;
     }
     if (kernels == NULL || !drae__bf16_kernels_supported(kernels)) {
@@ -232,12 +239,12 @@ int main(int argc, char **argv) {
            peak * 1e-9);
     layer stem = {"encoder/stem", DRAE__INFER_CONV3, 1, arch.width, arch.size, arch.size, 0, 0,
                   false};
-    bench_layer(&stem, kernels, peak);
+    bench_layer(&stem, kernels, parts, peak);
     for (int half = DRAE__HALF_ENCODER; half <= DRAE__HALF_DECODER; half++) {
         drae__block blocks[DRAE__BLOCKS];
         drae__arch_blocks(&arch, (drae__half)half, blocks);
         for (int i = 0; i < DRAE__BLOCKS; i++) {
-            bench_block(&blocks[i], kernels, peak);
+            bench_block(&blocks[i], kernels, parts, peak);
         }
     }
     return EXIT_SUCCESS;

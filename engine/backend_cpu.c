@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The CPU backend: f32 on kernels/infer.h, or convolutions in bf16 by engine/program_bf16.h, or f32
- * rounded as the CUDA program rounds by engine/emulate_f16.h; OpenMP over patches.
+ * The CPU backend: f32 on kernels/infer.h, or convolutions on tiles by engine/program_bf16.h, or
+ * f32 rounded as the CUDA program rounds by engine/emulate_f16.h; OpenMP over patches.
  *
  *     all threads   encoder, a patch a thread at a time      -> features [n, elems]
  *     all threads   down, a chunk of features at a time      -> partial sums [chunk, n, latent]
@@ -30,12 +30,13 @@
 typedef struct cpu_state {
     const drae__plan *plan;
     const drae__infer_kernels *kernels;
-    drae__bf16_program *bf16; /* NULL: f32 */
-    bool f16;                 /* emulated */
+    drae__bf16_program *tiles; /* of bf16, or of f32 in parts of bf16; NULL: f32 in vectors */
+    bool f16;                  /* emulated */
     drae__ssim_window window;
     drae__cpu_weights weights;
     drae__score_kind kind[DRAE__REGIONS_MAX];
-    float *maps[DRAE__REGIONS_MAX]; /* mean, then scale; NULL: none */
+    float *maps[DRAE__REGIONS_MAX];    /* mean, then scale; NULL: none */
+    float *filters[DRAE__REGIONS_MAX]; /* behind them: scales of the matched filters; NULL: none */
     bool any_maps;
 } cpu_state;
 
@@ -70,9 +71,9 @@ static void cpu_destroy(void *state) {
     cpu_state *s = state;
     if (s != NULL) {
         drae__cpu_weights_destroy(&s->weights);
-        if (s->bf16 != NULL) {
-            drae__bf16_program_destroy(s->bf16);
-            free(s->bf16);
+        if (s->tiles != NULL) {
+            drae__bf16_program_destroy(s->tiles);
+            free(s->tiles);
         }
         for (int r = 0; r < DRAE__REGIONS_MAX; r++) {
             free(s->maps[r]);
@@ -82,39 +83,68 @@ static void cpu_destroy(void *state) {
 }
 
 static bool copy_maps(cpu_state *s, const drae__engine_data *data) {
-    size_t n_bytes = 2 * sizeof(float) * (size_t)data->arch.size * (size_t)data->arch.size;
+    const size_t pixels = (size_t)data->arch.size * (size_t)data->arch.size;
     for (int r = 0; r < data->calibration.n_regions; r++) {
         s->kind[r] = data->calibration.kind[r];
         if (data->calibration.maps[r] != NULL) {
+            bool matched = data->calibration.filters[r] != NULL;
+            size_t n = 2 * pixels + (matched ? drae__m_scales(data->arch.size) : 0);
+            size_t n_bytes = n * sizeof(float);
             s->maps[r] = drae__aligned_alloc(n_bytes);
             if (s->maps[r] == NULL) {
                 return false;
             }
             memcpy(s->maps[r], data->calibration.maps[r], n_bytes);
+            s->filters[r] = matched ? s->maps[r] + 2 * pixels : NULL;
             s->any_maps = true;
         }
     }
     return true;
 }
 
-/* The tables of bf16 carry the names of those of f32, which do the rest; AMX comes with AVX-512. */
-static const drae__infer_kernels *find_kernels(const char *name, const drae__bf16_kernels *bf16) {
-    if (bf16 != NULL) {
-        name = bf16->name;
+/* f32 on the tile unit: three bf16 hold the 24 bits of a float. Two would be twice as fast, and are
+ * not f32: docs/decisions.md. */
+#define F32_PARTS 3
+
+/* What computes: vectors alone, or tiles for the convolutions and vectors for the rest. */
+typedef struct choice {
+    const drae__infer_kernels *vectors;
+    const drae__bf16_kernels *tiles;
+    int parts;
+} choice;
+
+/* False where the processor does not run them. Tables of tiles carry the names of those of vectors;
+ * AMX comes with AVX-512, and does f32 too, where the others have nothing to win by tiles. */
+static bool choose(drae__precision precision, const char *name, choice *c) {
+    const drae__bf16_kernels *best = drae__bf16_kernels_find("auto");
+    bool amx =
+        strcmp(name, "amx") == 0 || (strcmp(name, "auto") == 0 && strcmp(best->name, "amx") == 0);
+    *c = (choice){.parts = 1};
+    if (precision == DRAE__PRECISION_BF16) {
+        c->tiles = drae__bf16_kernels_find(name);
+    } else if (precision == DRAE__PRECISION_DEVICE && amx) {
+        c->tiles = drae__bf16_kernels_find("amx");
+        c->parts = F32_PARTS;
     }
-    return drae__infer_kernels_find(bf16 != NULL && strcmp(name, "amx") == 0 ? "avx512" : name);
+    if (c->tiles != NULL) {
+        name = strcmp(c->tiles->name, "amx") == 0 ? "avx512" : c->tiles->name;
+    }
+    c->vectors = drae__infer_kernels_find(name);
+    return c->vectors != NULL && drae__infer_kernels_supported(c->vectors) &&
+           (precision != DRAE__PRECISION_BF16 || c->tiles != NULL) &&
+           (c->tiles == NULL || drae__bf16_kernels_supported(c->tiles));
 }
 
-static drae_status create_bf16(cpu_state *s, const drae__bf16_kernels *kernels, const float *model,
-                               drae__err *err) {
-    s->bf16 = calloc(1, sizeof *s->bf16);
-    if (s->bf16 == NULL) {
+static drae_status create_tiles(cpu_state *s, const choice *c, const float *model, drae__err *err) {
+    s->tiles = calloc(1, sizeof *s->tiles);
+    if (s->tiles == NULL) {
         return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the engine");
     }
-    return drae__bf16_program_create(s->plan, kernels, model, s->bf16, err);
+    return drae__bf16_program_create(s->plan, c->tiles, c->parts, model, s->tiles, err);
 }
 
-static drae_status create_weights(cpu_state *s, const drae__engine_data *data, drae__err *err) {
+static drae_status create_weights(cpu_state *s, const drae__engine_data *data, bool dense_only,
+                                  drae__err *err) {
     const float *model = data->weights;
     float *rounded = NULL;
     if (s->f16) {
@@ -126,19 +156,16 @@ static drae_status create_weights(cpu_state *s, const drae__engine_data *data, d
         drae__f16_round_model(s->plan, stem_in_block, model, data->n_weights, rounded);
         model = rounded;
     }
-    drae_status status = drae__cpu_weights_create(
-        s->plan, s->kernels, model, data->precision == DRAE__PRECISION_BF16, &s->weights, err);
+    drae_status status =
+        drae__cpu_weights_create(s->plan, s->kernels, model, dense_only, &s->weights, err);
     free(rounded);
     return status;
 }
 
 static drae_status cpu_create(const drae__engine_data *data, const drae__plan *plan,
                               const char *kernels, void **state, drae__err *err) {
-    bool bf16 = data->precision == DRAE__PRECISION_BF16;
-    const drae__bf16_kernels *table16 = bf16 ? drae__bf16_kernels_find(kernels) : NULL;
-    const drae__infer_kernels *table = find_kernels(kernels, table16);
-    if (table == NULL || !drae__infer_kernels_supported(table) || (bf16 && table16 == NULL) ||
-        (bf16 && !drae__bf16_kernels_supported(table16))) {
+    choice c;
+    if (!choose(data->precision, kernels, &c)) {
         return drae__fail(err, DRAE_ERROR_DEVICE,
                           "this processor does not run the \"%s\" kernels: use \"auto\"", kernels);
     }
@@ -147,12 +174,12 @@ static drae_status cpu_create(const drae__engine_data *data, const drae__plan *p
         return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the engine");
     }
     s->plan = plan;
-    s->kernels = table;
+    s->kernels = c.vectors;
     s->window = data->ssim_window;
     s->f16 = data->precision == DRAE__PRECISION_F16_EMULATED;
-    drae_status status = create_weights(s, data, err);
-    if (status == DRAE_OK && bf16) {
-        status = create_bf16(s, table16, data->weights, err);
+    drae_status status = create_weights(s, data, c.tiles != NULL, err);
+    if (status == DRAE_OK && c.tiles != NULL) {
+        status = create_tiles(s, &c, data->weights, err);
     }
     if (status == DRAE_OK && !copy_maps(s, data)) {
         status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the maps of the regions");
@@ -167,13 +194,13 @@ static drae_status cpu_create(const drae__engine_data *data, const drae__plan *p
 
 static const char *cpu_kernels(const void *state) {
     const cpu_state *s = state;
-    return s->bf16 != NULL ? s->bf16->kernels->name : s->kernels->name;
+    return s->tiles != NULL ? s->tiles->kernels->name : s->kernels->name;
 }
 
 static size_t cpu_print(const void *state, char *text, size_t n_bytes) {
     const cpu_state *s = state;
-    return drae__plan_print(s->plan, s->kernels, s->bf16 == NULL ? NULL : s->bf16->kernels->name,
-                            text, n_bytes);
+    return drae__plan_print(s->plan, s->kernels, s->tiles == NULL ? NULL : s->tiles->kernels->name,
+                            s->tiles == NULL ? 0 : s->tiles->parts, text, n_bytes);
 }
 
 /* ---- buffers ---- */
@@ -182,16 +209,18 @@ static size_t cpu_print(const void *state, char *text, size_t n_bytes) {
 static size_t z_scratch_bytes(const cpu_state *s) {
     size_t pixels = (size_t)s->plan->arch.size * (size_t)s->plan->arch.size;
     size_t z = drae__infer_z_scratch(s->plan->arch.size), top = drae__infer_top_scratch(pixels);
+    size_t m = drae__m_scratch(s->plan->arch.size);
+    z = z > m ? z : m;
     return s->any_maps ? (z > top ? z : top) * sizeof(float) : 0;
 }
 
 static size_t workspace_bytes(const cpu_state *s) {
-    return (s->bf16 == NULL ? s->plan->workspace_floats : drae__map_floats(&s->plan->map[0], 1)) *
+    return (s->tiles == NULL ? s->plan->workspace_floats : drae__map_floats(&s->plan->map[0], 1)) *
            sizeof(float);
 }
 
 static size_t workspace16_bytes(const cpu_state *s) {
-    return s->bf16 == NULL ? 0 : s->bf16->workspace_elems * sizeof(drae__bf16);
+    return s->tiles == NULL ? 0 : s->tiles->workspace_elems * sizeof(drae__bf16);
 }
 
 static bool worker_book(const cpu_state *s, size_t *total) {
@@ -376,10 +405,10 @@ static void encode(const cpu_session *c, worker *w, const drae__infer_request *r
     size_t pixels = (size_t)plan->arch.size * (size_t)plan->arch.size;
     bool timed = r->op_seconds != NULL;
     double since = timed ? now_s() : 0.0;
-    if (c->state->bf16 != NULL) {
+    if (c->state->tiles != NULL) {
         lap_clock clock = {w, since};
         const drae__bf16_lap laps = {lap_of_program, &clock};
-        drae__bf16_encode(c->state->bf16, w->workspace16, r->patches + p * pixels,
+        drae__bf16_encode(c->state->tiles, w->workspace16, r->patches + p * pixels,
                           c->features + p * plan->elems, timed ? &laps : NULL);
         return;
     }
@@ -448,7 +477,8 @@ static const float *score_z(const cpu_session *c, const worker *w, const drae__i
     const cpu_state *s = c->state;
     const drae__map_geometry *g = &s->plan->map[0];
     size_t pixels = (size_t)g->w * (size_t)g->w;
-    const float *maps = s->maps[r->regions == NULL ? 0 : r->regions[p]];
+    const int region = r->regions == NULL ? 0 : r->regions[p];
+    const float *maps = s->maps[region], *filters = s->filters[region];
     r->z[p] = NAN;
     if (maps == NULL) {
         if (r->z_map != NULL) {
@@ -457,8 +487,12 @@ static const float *score_z(const cpu_session *c, const worker *w, const drae__i
         return NULL;
     }
     float *z = r->z_map != NULL ? r->z_map + p * pixels : w->z;
-    s->kernels->z(g->w, image_of(c, w), g->stride, recon, g->w, maps, maps + pixels, z,
-                  w->z_scratch);
+    if (filters != NULL) {
+        s->kernels->m(g->w, image_of(c, w), g->stride, recon, g->w, maps, filters, z, w->z_scratch);
+    } else {
+        s->kernels->z(g->w, image_of(c, w), g->stride, recon, g->w, maps, maps + pixels, z,
+                      w->z_scratch);
+    }
     r->z[p] = s->kernels->top_mean(pixels, z, DRAE__Z_TOP, w->z_scratch);
     return z;
 }
@@ -509,10 +543,10 @@ static void decode(const cpu_session *c, worker *w, const drae__infer_request *r
     size_t pixels = (size_t)plan->arch.size * (size_t)plan->arch.size;
     float *recon = r->recon != NULL ? r->recon + p * pixels : w->recon;
     bool timed = r->op_seconds != NULL;
-    if (c->state->bf16 != NULL) {
+    if (c->state->tiles != NULL) {
         lap_clock clock = {w, timed ? now_s() : 0.0};
         const drae__bf16_lap laps = {lap_of_program, &clock};
-        drae__bf16_decode(c->state->bf16, w->workspace16, c->features + p * plan->elems, recon,
+        drae__bf16_decode(c->state->tiles, w->workspace16, c->features + p * plan->elems, recon,
                           timed ? &laps : NULL);
     } else {
         decode_f32(c, w, timed, p, recon);
@@ -593,13 +627,15 @@ static drae_status cpu_infer(void *session, const drae__infer_request *request, 
 static double cpu_peak(const void *state, int threads) {
     const cpu_state *s = state;
     double best = 0.0;
+    int parts = s->tiles == NULL ? 1 : s->tiles->parts;
+    double products = parts * (parts + 1) / 2; /* of tiles, for one of floats */
     for (int i = 0; i < PEAK_REPEATS; i++) {
         double flops = 0.0, begin = now_s();
 #pragma omp parallel num_threads(threads) reduction(+ : flops)
         {
             float sink;
-            flops += s->bf16 != NULL ? s->bf16->kernels->peak(PEAK_ROUNDS / 10, &sink)
-                                     : s->kernels->peak(PEAK_ROUNDS, &sink);
+            flops += s->tiles != NULL ? s->tiles->kernels->peak(PEAK_ROUNDS / 10, &sink) / products
+                                      : s->kernels->peak(PEAK_ROUNDS, &sink);
         }
         double rate = flops / (now_s() - begin);
         best = rate > best ? rate : best;

@@ -259,7 +259,7 @@ size_t drae__plan_origin(const drae__plan *plan, int tensor) {
 /* ---- text ---- */
 
 size_t drae__plan_print(const drae__plan *plan, const drae__infer_kernels *kernels,
-                        const char *bf16, char *text, size_t n_bytes) {
+                        const char *bf16, int parts, char *text, size_t n_bytes) {
     static const char *const conv_names[DRAE__INFER_KINDS] = {"conv3", "conv3/2", "convt4/2"};
     drae__text out = {text, n_bytes, 0};
     char line[256];
@@ -281,10 +281,11 @@ size_t drae__plan_print(const drae__plan *plan, const drae__infer_kernels *kerne
         bool dense = op->kind == DRAE__OP_DOWN || op->kind == DRAE__OP_UP;
         double op_bytes = op->bytes;
         if (bf16 != NULL && !dense) {
-            /* Two bytes an element, but for the reconstruction. */
+            /* Two bytes an element and part, but for the reconstruction. */
             double recon = conv ? 0.0 : 4.0 * op->h_out * op->h_out;
-            op_bytes = (op_bytes - recon) / 2.0 + recon;
-            (void)snprintf(kernel, sizeof kernel, "bf16-%s-16x16x32", bf16);
+            op_bytes = (op_bytes - recon) / 2.0 * parts + recon;
+            (void)snprintf(kernel, sizeof kernel, "%s-%s-16x16x32", parts == 1 ? "bf16" : "3xbf16",
+                           bf16);
         } else {
             (void)snprintf(kernel, sizeof kernel, "%s-%dx%d", kernels->name, conv ? tile : 1,
                            kernels->lanes);

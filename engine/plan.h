@@ -83,9 +83,9 @@ drae_status drae__plan_create(const drae__arch *arch, const drae__params *params
 size_t drae__plan_origin(const drae__plan *plan, int tensor);
 
 /* Writes the plan as text, a line an operation, then totals; at most n_bytes with the terminator.
- * kernels names the tiles; bf16 those of convolutions in bf16, NULL: f32 too. Returns the bytes
- * that the whole text needs, terminator included. */
+ * kernels names the tiles; bf16 those of convolutions in parts of bf16, NULL: none. Returns the
+ * bytes that the whole text needs, terminator included. */
 size_t drae__plan_print(const drae__plan *plan, const drae__infer_kernels *kernels,
-                        const char *bf16, char *text, size_t n_bytes);
+                        const char *bf16, int parts, char *text, size_t n_bytes);
 
 #endif

@@ -19,7 +19,8 @@ static bool place_tensors(drae__bf16_program *p) {
     for (int t = 0; t < plan->n_tensors; t++) {
         const drae__plan_tensor *tensor = &plan->tensors[t];
         int side = plan->arch.size >> tensor->level;
-        p->maps[t] = drae__bf16_map_of(side, side, tensor->channels);
+        p->maps[t] =
+            drae__bf16_map_of(side, side, tensor->channels, t == plan->image ? 1 : p->parts);
         slot[t] = n_slots;
         for (int s = 0; s < n_slots && slot[t] == n_slots; s++) {
             bool free = true;
@@ -51,17 +52,17 @@ static bool is_conv(const drae__plan_op *op) {
     return op->kind == DRAE__OP_CONV || op->kind == DRAE__OP_OUT;
 }
 
-static drae__bf16_shape shape_of(const drae__plan_op *op) {
+static drae__bf16_shape shape_of(const drae__bf16_program *p, const drae__plan_op *op) {
     int stride = op->proj == DRAE__NO_TENSOR ? 0 : op->proj_h / op->h_out;
     return drae__bf16_shape_of(op->conv_kind, op->c_in, op->c_out, op->proj_c_in,
-                               stride == 0 ? 1 : stride);
+                               stride == 0 ? 1 : stride, p->parts);
 }
 
 static bool book_weights(drae__bf16_program *p, size_t *total) {
     for (int i = 0; i < p->plan->n_ops; i++) {
         const drae__plan_op *op = &p->plan->ops[i];
         if (is_conv(op)) {
-            drae__bf16_shape s = shape_of(op);
+            drae__bf16_shape s = shape_of(p, op);
             size_t columns = (size_t)drae__bf16_columns(&s) * sizeof(float);
             if (!drae__arena_book(total, drae__bf16_packed_elems(&s) * sizeof(drae__bf16)) ||
                 !drae__arena_book(total, columns) || !drae__arena_book(total, columns)) {
@@ -91,7 +92,7 @@ static void pack_op(drae__bf16_program *p, int i, const float *model) {
     const drae__plan *plan = p->plan;
     const drae__plan_op *op = &plan->ops[i];
     drae__bf16_conv *conv = &p->ops[i];
-    conv->shape = shape_of(op);
+    conv->shape = shape_of(p, op);
     size_t columns = (size_t)drae__bf16_columns(&conv->shape) * sizeof(float);
     drae__bf16 *wei =
         drae__arena_take(&p->arena, drae__bf16_packed_elems(&conv->shape) * sizeof(drae__bf16));
@@ -121,12 +122,13 @@ static void pack_op(drae__bf16_program *p, int i, const float *model) {
 }
 
 drae_status drae__bf16_program_create(const drae__plan *plan, const drae__bf16_kernels *kernels,
-                                      const float *model, drae__bf16_program *program,
+                                      int parts, const float *model, drae__bf16_program *program,
                                       drae__err *err) {
     size_t total = 0;
     memset(program, 0, sizeof *program);
     program->plan = plan;
     program->kernels = kernels;
+    program->parts = parts;
     if (!place_tensors(program) || !book_weights(program, &total) ||
         !drae__arena_create(&program->arena, total)) {
         return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the weights in bf16");
@@ -171,6 +173,33 @@ static void run_op(const drae__bf16_program *p, drae__bf16 *workspace, int i) {
     p->kernels->conv(&conv, 0, conv.shape.transposed ? conv.src_map.h : conv.dst_map.h);
 }
 
+#define CHANNELS 8 /* streams that a loop over pixels writes or reads */
+
+/* A map into rows [channels, h, w] of floats. */
+static void gather(const drae__bf16_map *m, int channels, const drae__bf16 *map, float *rows) {
+    ptrdiff_t pixels = (ptrdiff_t)m->h * m->w;
+    for (int first = 0; first < channels; first += CHANNELS) {
+        for (ptrdiff_t p = 0; p < pixels; p++) {
+            const drae__bf16 *pixel = map + p / m->w * m->stride + p % m->w * m->c + first;
+            for (int c = 0; c < CHANNELS; c++) {
+                rows[(first + c) * pixels + p] = drae__bf16_join(pixel + c, m->parts, m->plane);
+            }
+        }
+    }
+}
+
+static void scatter(const drae__bf16_map *m, int channels, const float *rows, drae__bf16 *map) {
+    ptrdiff_t pixels = (ptrdiff_t)m->h * m->w;
+    for (int first = 0; first < channels; first += CHANNELS) {
+        for (ptrdiff_t p = 0; p < pixels; p++) {
+            drae__bf16 *pixel = map + p / m->w * m->stride + p % m->w * m->c + first;
+            for (int c = 0; c < CHANNELS; c++) {
+                drae__bf16_split(rows[(first + c) * pixels + p], m->parts, m->plane, pixel + c);
+            }
+        }
+    }
+}
+
 void drae__bf16_encode(const drae__bf16_program *program, drae__bf16 *workspace,
                        const uint8_t *patch, float *features, const drae__bf16_lap *lap) {
     const drae__plan *plan = program->plan;
@@ -181,32 +210,17 @@ void drae__bf16_encode(const drae__bf16_program *program, drae__bf16 *workspace,
         run_op(program, workspace, i);
         lap_done(lap, i);
     }
-    const drae__bf16_map *m = &program->maps[plan->features];
-    const drae__bf16 *map = tensor(program, workspace, plan->features);
-    int channels = plan->tensors[plan->features].channels;
-    for (int c = 0; c < channels; c++) {
-        for (int y = 0; y < m->h; y++) {
-            for (int x = 0; x < m->w; x++) {
-                *features++ = drae__bf16_to_float(map[y * m->stride + x * m->c + c]);
-            }
-        }
-    }
+    gather(&program->maps[plan->features], plan->tensors[plan->features].channels,
+           tensor(program, workspace, plan->features), features);
     lap_done(lap, plan->n_ops);
 }
 
 void drae__bf16_decode(const drae__bf16_program *program, drae__bf16 *workspace,
                        const float *features, float *recon, const drae__bf16_lap *lap) {
     const drae__plan *plan = program->plan;
-    const drae__bf16_map *m = &program->maps[plan->first];
-    drae__bf16 *map = tensor(program, workspace, plan->first);
-    int last = plan->n_ops - 1, channels = plan->tensors[plan->first].channels;
-    for (int c = 0; c < channels; c++) {
-        for (int y = 0; y < m->h; y++) {
-            for (int x = 0; x < m->w; x++) {
-                map[y * m->stride + x * m->c + c] = drae__bf16_of(*features++);
-            }
-        }
-    }
+    int last = plan->n_ops - 1;
+    scatter(&program->maps[plan->first], plan->tensors[plan->first].channels, features,
+            tensor(program, workspace, plan->first));
     lap_done(lap, plan->n_ops);
     for (int i = plan->n_encoder_ops + 2; i < last; i++) {
         run_op(program, workspace, i);

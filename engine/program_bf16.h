@@ -15,7 +15,8 @@
 typedef struct drae__bf16_program {
     const drae__plan *plan;
     const drae__bf16_kernels *kernels;
-    drae__arena arena;                       /* weights */
+    int parts;         /* of activations and weights: 1 bf16, more f32 as a sum of so many */
+    drae__arena arena; /* weights */
     drae__bf16_conv ops[DRAE__PLAN_OPS];     /* without pointers to pixels */
     drae__bf16_map maps[DRAE__PLAN_TENSORS]; /* of each tensor */
     size_t at[DRAE__PLAN_TENSORS];           /* elements from the workspace to pixel (0,0) */
@@ -25,7 +26,7 @@ typedef struct drae__bf16_program {
 
 /* model: the generator's floats; plan is borrowed. ERROR_MEMORY. destroy is safe on zeros. */
 drae_status drae__bf16_program_create(const drae__plan *plan, const drae__bf16_kernels *kernels,
-                                      const float *model, drae__bf16_program *program,
+                                      int parts, const float *model, drae__bf16_program *program,
                                       drae__err *err);
 void drae__bf16_program_destroy(drae__bf16_program *program);
 

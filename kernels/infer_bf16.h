@@ -23,10 +23,10 @@
  *
  * Numerics: for each tile of 32 terms, t_even and t_odd are chains of 16 fused multiply-adds from
  * zero over the even and odd terms; sum += t_even + t_odd. Tiles in the order: row of the window,
- * 32s along it, then those of the projection. Then v = sum + residual, rounded to bf16 for raw;
- * act = leaky(scale v + shift), multiply and add rounded apart, then to bf16. Rounding is to
- * nearest, ties to even; results below 1.18e-38 become zero (the unit flushes them). Functions
- * allocate nothing and run on the calling thread.
+ * 32s along it, product of parts, then those of the projection. Then v = sum + residual, rounded to
+ * bf16 for raw; act = leaky(scale v + shift), multiply and add rounded apart, then to bf16.
+ * Rounding is to nearest, ties to even; results below 1.18e-38 become zero (the unit flushes them).
+ * Functions allocate nothing and run on the calling thread.
  */
 #ifndef DRAE_KERNELS_INFER_BF16_H
 #define DRAE_KERNELS_INFER_BF16_H
@@ -67,21 +67,39 @@ static inline drae__bf16 drae__bf16_of(float f) {
     return (drae__bf16)((u.bits + 0x7fffu + (u.bits >> 16 & 1u)) >> 16);
 }
 
+/*
+ * A float as a sum of up to three bf16, each the rest of those before it: 8, 16 or 24 bits of
+ * mantissa. Maps and weights of `parts` parts make convolutions of that precision from the same
+ * products of tiles: of parts i and j those with i + j < parts, 1, 3 or 6.
+ */
+#define DRAE__BF16_PARTS_MAX 3
+
+static inline void drae__bf16_split(float v, int parts, ptrdiff_t plane, drae__bf16 *dst) {
+    for (int i = 0; i < parts; i++) {
+        dst[i * plane] = drae__bf16_of(v);
+        v -= drae__bf16_to_float(dst[i * plane]);
+    }
+}
+
+/* The sum, the smallest part first. */
+static inline float drae__bf16_join(const drae__bf16 *src, int parts, ptrdiff_t plane) {
+    float v = drae__bf16_to_float(src[(parts - 1) * plane]);
+    for (int i = parts - 2; i >= 0; i--) {
+        v += drae__bf16_to_float(src[i * plane]);
+    }
+    return v;
+}
+
 static inline int drae__bf16_channels(int c) {
     return c == 1 || c == 8 || c == 16 ? c : (c + 31) / 32 * 32;
 }
 
-/* Geometry of a map of h x w pixels and c channels (padded). */
+/* Geometry of a map of h x w pixels and c channels (padded), in parts that follow each other. */
 typedef struct drae__bf16_map {
-    int h, w, c;
+    int h, w, c, parts;
     ptrdiff_t stride; /* elements from a row to the next; a multiple of 32 */
+    ptrdiff_t plane;  /* elements from a part to the next; a multiple of 32 */
 } drae__bf16_map;
-
-static inline drae__bf16_map drae__bf16_map_of(int h, int w, int c) {
-    ptrdiff_t row = ((ptrdiff_t)w + 1) * drae__bf16_channels(c);
-    drae__bf16_map m = {h, w, drae__bf16_channels(c), (row + 31) / 32 * 32};
-    return m;
-}
 
 /* Elements of a buffer, and where in it pixel (0,0) lies. The buffer must be zero before first use;
  * kernels write pixels only, and read up to 16 units behind a row's last. */
@@ -95,22 +113,31 @@ static inline size_t drae__bf16_map_origin(const drae__bf16_map *m) {
 }
 
 static inline size_t drae__bf16_map_elems(const drae__bf16_map *m) {
-    return drae__bf16_map_origin(m) + (size_t)(m->stride * (m->h + 1) + DRAE__BF16_TERMS +
-                                               (ptrdiff_t)4 * DRAE__BF16_ROWS * m->c);
+    return (size_t)(m->plane * m->parts);
+}
+
+static inline drae__bf16_map drae__bf16_map_of(int h, int w, int c, int parts) {
+    ptrdiff_t row = ((ptrdiff_t)w + 1) * drae__bf16_channels(c);
+    drae__bf16_map m = {h, w, drae__bf16_channels(c), parts, (row + 31) / 32 * 32, 0};
+    ptrdiff_t plane = (ptrdiff_t)drae__bf16_map_origin(&m) + m.stride * (h + 1) + DRAE__BF16_TERMS +
+                      (ptrdiff_t)4 * DRAE__BF16_ROWS * m.c;
+    m.plane = (plane + 31) / 32 * 32;
+    return m;
 }
 
 /* How a convolution falls into tiles: what packing and kernels agree on. Terms of A lie
  * k_tiles * 32 elements from pixel x0 of a unit on, in each of `rows` rows. */
 typedef struct drae__bf16_shape {
     bool transposed;
-    int stride;      /* input pixels per output pixel; 1 where transposed */
-    int pixels;      /* output pixels of a unit */
-    int step;        /* input pixels from a unit to the next */
-    int parities;    /* rows of output per row of units: 1, or 2 where transposed */
-    int groups;      /* of columns with a window of their own: 1, or 2 where transposed */
-    int group_tiles; /* tiles of 16 columns in a group */
-    int block_tiles; /* of them computed together: 1 or 2 */
-    int x0[2];       /* of each group */
+    int parts, src_parts; /* of weights and results; of the source, 1 where it is the image */
+    int stride;           /* input pixels per output pixel; 1 where transposed */
+    int pixels;           /* output pixels of a unit */
+    int step;             /* input pixels from a unit to the next */
+    int parities;         /* rows of output per row of units: 1, or 2 where transposed */
+    int groups;           /* of columns with a window of their own: 1, or 2 where transposed */
+    int group_tiles;      /* tiles of 16 columns in a group */
+    int block_tiles;      /* of them computed together: 1 or 2 */
+    int x0[2];            /* of each group */
     int rows, k_tiles;
     int proj_step, proj_k_tiles; /* 0: none */
 } drae__bf16_shape;
@@ -120,7 +147,21 @@ typedef struct drae__bf16_shape {
  * (the last layer). proj_c_in 0: no projection; proj_stride 1 or 2 as the maps say.
  */
 drae__bf16_shape drae__bf16_shape_of(drae__infer_conv_kind kind, int c_in, int c_out, int proj_c_in,
-                                     int proj_stride);
+                                     int proj_stride, int parts);
+
+/* Products of parts, and the parts of source and weights of the i-th. */
+static inline int drae__bf16_products(const drae__bf16_shape *s) {
+    return s->src_parts == 1 ? s->parts : s->parts * (s->parts + 1) / 2;
+}
+
+static inline void drae__bf16_product(const drae__bf16_shape *s, int i, int *src, int *wei) {
+    *src = 0;
+    while (i >= s->parts - *src) {
+        i -= s->parts - *src;
+        (*src)++;
+    }
+    *wei = i;
+}
 
 /* Elements of packed weights, and packing from the model's layouts (kernels/infer.h); values are
  * multiplied by `factor` in double, then rounded once. proj NULL where there is none. */
@@ -142,8 +183,9 @@ void drae__bf16_pack_affine(const drae__bf16_shape *shape, int c_out, const floa
  * transposed (each makes two rows of dst).
  *     v = conv(src) + projection(proj) + residual
  *     raw = bf16(v);  act = bf16(leaky(scale v + shift))
- * proj, residual, raw and act may be NULL; at least one of raw and act is given. raw and residual
- * may be the same buffer; no other may overlap. The width of dst is a multiple of shape.pixels.
+ * each in shape.parts parts, as residual and proj are. proj, residual, raw and act may be NULL; at
+ * least one of raw and act is given. raw and residual may be the same buffer; no other may overlap.
+ * The width of dst is a multiple of shape.pixels.
  */
 typedef struct drae__bf16_conv {
     drae__bf16_shape shape;

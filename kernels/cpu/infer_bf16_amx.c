@@ -20,6 +20,8 @@
 #define TILE_BYTES 1024
 #define REGISTERS  8
 
+#define THREE_PRODUCTS 6 /* of two sums of three parts */
+
 typedef struct tile_config {
     uint8_t palette, start_row, reserved[14];
     uint16_t row_bytes[16];
@@ -47,13 +49,12 @@ static void tiles_end(void) {
     _tile_release();
 }
 
-INLINE __m512 widen(const drae__bf16 *p) {
-    __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
+INLINE __m512 widen_bits(__m256i v) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(v), 16));
 }
 
-INLINE void narrow(drae__bf16 *p, __m512 v) {
-    _mm256_storeu_si256((__m256i *)(void *)p, (__m256i)_mm512_cvtneps_pbh(v));
+INLINE __m512 widen(const drae__bf16 *p) {
+    return widen_bits(_mm256_loadu_si256((const __m256i *)(const void *)p));
 }
 
 /* What follows the sums, in registers. */
@@ -62,6 +63,8 @@ typedef struct epilogue {
     const drae__bf16 *residual;
     drae__bf16 *raw, *act;
     bool joined; /* the halves of a pair are neighbours in memory */
+    int parts;
+    ptrdiff_t plane;
 } epilogue;
 
 INLINE epilogue epilogue_of(const drae__bf16_conv *op, int column, int block) {
@@ -69,7 +72,9 @@ INLINE epilogue epilogue_of(const drae__bf16_conv *op, int column, int block) {
                   .residual = op->residual,
                   .raw = op->raw,
                   .act = op->act,
-                  .joined = block == 2 || op->shape.pixels * op->dst_map.c == 16};
+                  .joined = block == 2 || op->shape.pixels * op->dst_map.c == 16,
+                  .parts = op->shape.parts,
+                  .plane = op->dst_map.plane};
     for (int t = 0; t < 2 && op->act != NULL; t++) {
         int c = column + (block == 2 ? 16 * t : 0);
         e.scale[t] = _mm512_loadu_ps(op->scale + c);
@@ -83,16 +88,49 @@ INLINE __m512 activate(const epilogue *e, int t, __m512 v) {
     return vf_leaky(u, e->slope);
 }
 
+INLINE __m512 with_residual(const epilogue *e, ptrdiff_t at, __m512 v) {
+    __m512 r = widen(e->residual + (e->parts - 1) * e->plane + at);
+    for (int i = e->parts - 2; i >= 0; i--) {
+        r = _mm512_add_ps(r, widen(e->residual + i * e->plane + at));
+    }
+    return _mm512_add_ps(v, r);
+}
+
+/* 16 values in parts. */
+INLINE void narrow(const epilogue *e, drae__bf16 *p, __m512 v) {
+    for (int i = 0;; i++, p += e->plane) {
+        __m256i part = (__m256i)_mm512_cvtneps_pbh(v);
+        _mm256_storeu_si256((__m256i *)(void *)p, part);
+        if (i + 1 >= e->parts) {
+            break;
+        }
+        v = _mm512_sub_ps(v, widen_bits(part));
+    }
+}
+
+/* 32 neighbours. */
+INLINE void narrow_pair(const epilogue *e, drae__bf16 *p, __m512 a, __m512 b) {
+    for (int i = 0;; i++, p += e->plane) {
+        __m512i part = (__m512i)_mm512_cvtne2ps_pbh(b, a);
+        _mm512_storeu_si512(p, part);
+        if (i + 1 >= e->parts) {
+            break;
+        }
+        a = _mm512_sub_ps(a, widen_bits(_mm512_castsi512_si256(part)));
+        b = _mm512_sub_ps(b, widen_bits(_mm512_extracti64x4_epi64(part, 1)));
+    }
+}
+
 INLINE void finish_one(const epilogue *e, int form, int t, ptrdiff_t at, const float *sums) {
     __m512 v = _mm512_load_ps(sums);
     if ((form & FORM_RESIDUAL) != 0) {
-        v = _mm512_add_ps(v, widen(e->residual + at));
+        v = with_residual(e, at, v);
     }
     if ((form & FORM_RAW) != 0) {
-        narrow(e->raw + at, v);
+        narrow(e, e->raw + at, v);
     }
     if ((form & FORM_ACT) != 0) {
-        narrow(e->act + at, activate(e, t, v));
+        narrow(e, e->act + at, activate(e, t, v));
     }
 }
 
@@ -105,16 +143,14 @@ INLINE void finish_pair(const epilogue *e, int form, ptrdiff_t at_lo, ptrdiff_t 
     }
     __m512 a = _mm512_load_ps(lo), b = _mm512_load_ps(hi);
     if ((form & FORM_RESIDUAL) != 0) {
-        a = _mm512_add_ps(a, widen(e->residual + at_lo));
-        b = _mm512_add_ps(b, widen(e->residual + at_hi));
+        a = with_residual(e, at_lo, a);
+        b = with_residual(e, at_hi, b);
     }
     if ((form & FORM_RAW) != 0) {
-        _mm512_storeu_si512(e->raw + at_lo, (__m512i)_mm512_cvtne2ps_pbh(b, a));
+        narrow_pair(e, e->raw + at_lo, a, b);
     }
     if ((form & FORM_ACT) != 0) {
-        a = activate(e, 0, a);
-        b = activate(e, 1, b);
-        _mm512_storeu_si512(e->act + at_lo, (__m512i)_mm512_cvtne2ps_pbh(b, a));
+        narrow_pair(e, e->act + at_lo, activate(e, 0, a), activate(e, 1, b));
     }
 }
 
@@ -158,6 +194,52 @@ INLINE const char *multiply_some(const schedule *terms, int from, int to,
     return w;
 }
 
+/* One row tile of a source in three parts by three parts of weights, in registers 4 to 6: six
+ * products for three loads. */
+#define MULTIPLY_PARTS(sums, from)                                                                 \
+    _tile_loadd(7, (from) + terms->offset[t], step);                                               \
+    _tile_dpbf16ps(sums, 7, 4);                                                                    \
+    _tile_dpbf16ps(sums, 7, 5);                                                                    \
+    _tile_dpbf16ps(sums, 7, 6);                                                                    \
+    _tile_loadd(7, (from) + terms->offset[t + 3], step);                                           \
+    _tile_dpbf16ps(sums, 7, 4);                                                                    \
+    _tile_dpbf16ps(sums, 7, 5);                                                                    \
+    _tile_loadd(7, (from) + terms->offset[t + 5], step);                                           \
+    _tile_dpbf16ps(sums, 7, 4);
+
+#define LOAD_PARTS(n)                                                                              \
+    _tile_loadd(4, w + (n)*TILE_BYTES, ROW_BYTES);                                                 \
+    _tile_loadd(5, w + (block + (n)) * TILE_BYTES, ROW_BYTES);                                     \
+    _tile_loadd(6, w + (2 * block + (n)) * TILE_BYTES, ROW_BYTES);
+
+/* As multiply_some where every 6 terms are the products of three parts: the packed weights hold
+ * each part of a tile as often as it is needed, of which the first serves. */
+INLINE const char *multiply_three(const schedule *terms, int from, int to,
+                                  const drae__bf16 *const src[4], ptrdiff_t unit_step, int form,
+                                  int block, const char *w, const epilogue *e, finishing *before) {
+    size_t step = (size_t)unit_step * sizeof(drae__bf16);
+    for (int t = from; t < to; t += THREE_PRODUCTS) {
+        LOAD_PARTS(0)
+        if (block == 2) {
+            MULTIPLY_PARTS(0, src[0])
+            MULTIPLY_PARTS(2, src[1])
+            LOAD_PARTS(1)
+            MULTIPLY_PARTS(1, src[0])
+            MULTIPLY_PARTS(3, src[1])
+        } else {
+            MULTIPLY_PARTS(0, src[0])
+            MULTIPLY_PARTS(1, src[1])
+            MULTIPLY_PARTS(2, src[2])
+            MULTIPLY_PARTS(3, src[3])
+        }
+        w += THREE_PRODUCTS * block * TILE_BYTES;
+        while (before->next < terms->finished[t + THREE_PRODUCTS - 1]) {
+            finish_chunk(e, form, block, before);
+        }
+    }
+    return w;
+}
+
 INLINE void multiply(const schedule *terms, const operands *o, int form, int block,
                      const drae__bf16 *wei, float *sums, const epilogue *e, finishing *before) {
     const char *w = (const char *)wei;
@@ -166,10 +248,17 @@ INLINE void multiply(const schedule *terms, const operands *o, int form, int blo
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    w = multiply_some(terms, 0, terms->terms[0], o->src[0], terms->unit_step[0], form, block, w, e,
-                      before);
-    (void)multiply_some(terms, terms->terms[0], n, o->src[1], terms->unit_step[1], form, block, w,
-                        e, before);
+    if (terms->three) {
+        w = multiply_three(terms, 0, terms->terms[0], o->src[0], terms->unit_step[0], form, block,
+                           w, e, before);
+        (void)multiply_three(terms, terms->terms[0], n, o->src[1], terms->unit_step[1], form, block,
+                             w, e, before);
+    } else {
+        w = multiply_some(terms, 0, terms->terms[0], o->src[0], terms->unit_step[0], form, block, w,
+                          e, before);
+        (void)multiply_some(terms, terms->terms[0], n, o->src[1], terms->unit_step[1], form, block,
+                            w, e, before);
+    }
     _tile_stored(0, sums, ROW_BYTES);
     _tile_stored(1, sums + TILE_SUMS, ROW_BYTES);
     _tile_stored(2, sums + 2 * TILE_SUMS, ROW_BYTES);

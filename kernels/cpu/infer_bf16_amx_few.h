@@ -132,7 +132,7 @@ static bool few_terms(const drae__bf16_conv *op, int form, int parity, int group
                       const drae__bf16 *wei, int begin, int end) {
     const drae__bf16_shape *s = &op->shape;
     int n = s->rows * s->k_tiles + s->proj_k_tiles;
-    if (s->block_tiles != 1 || (n != 3 && n != 4 && n != FEW_TERMS)) {
+    if (s->parts != 1 || s->block_tiles != 1 || (n != 3 && n != 4 && n != FEW_TERMS)) {
         return false;
     }
     switch (form) {
@@ -174,7 +174,7 @@ INLINE void out_tiles(const drae__bf16_conv *op, int n, float *dst, int begin, i
 
 static bool few_terms_out(const drae__bf16_conv *op, float *dst, int begin, int end) {
     int n = op->shape.rows * op->shape.k_tiles;
-    if (n != 3 && n != FEW_TERMS) {
+    if (op->shape.parts != 1 || (n != 3 && n != FEW_TERMS)) {
         return false;
     }
     configure(ROW_BYTES, 2 * sizeof(float));

@@ -84,7 +84,8 @@ static void kernel_conv(const drae__bf16_conv *op, int begin, int end) {
                (op->act != NULL ? FORM_ACT : 0);
     const drae__bf16_shape *s = &op->shape;
     const drae__bf16 *wei = op->wei;
-    size_t terms = (size_t)s->rows * (size_t)s->k_tiles + (size_t)s->proj_k_tiles;
+    size_t terms = ((size_t)s->rows * (size_t)s->k_tiles + (size_t)s->proj_k_tiles) *
+                   (size_t)drae__bf16_products(s);
     if (begin >= end) {
         return;
     }

@@ -11,10 +11,11 @@
 
 /* The terms of a sum: the same for every step of a block of columns, in tiles of 32. The window has
  * the first terms[0] of them, the projection the last terms[1]. */
-#define TERMS_MAX 1280
+#define TERMS_MAX 8192 /* 512 channels a stage wide, in three parts */
 
 typedef struct schedule {
     int terms[2];
+    bool three; /* source and weights are in three parts: every 6 terms share their tiles */
     ptrdiff_t unit_step[2];      /* elements from a row of A to the next */
     ptrdiff_t offset[TERMS_MAX]; /* elements from the first term of a tile's first row */
     uint8_t finished[TERMS_MAX]; /* chunks of the step before that are finished with this term */

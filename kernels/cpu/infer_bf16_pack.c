@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How a convolution falls into tiles, and its weights in the order in which the kernels meet them:
- *     [row parity][group][block of 1 or 2 tiles][row of the window][32 terms][tile of the block]
+ *     [row parity][group][block of 1 or 2 tiles][row of the window][32 terms][product of parts]
+ *     [tile of the block]
  * with the tiles of the projection behind those of the window; a tile is [16 pairs of terms]
  * [16 columns][2 terms of the pair].
  */
@@ -14,10 +15,16 @@ static int tiles_of(int elems) {
 }
 
 drae__bf16_shape drae__bf16_shape_of(drae__infer_conv_kind kind, int c_in, int c_out, int proj_c_in,
-                                     int proj_stride) {
+                                     int proj_stride, int parts) {
     int in = drae__bf16_channels(c_in), out = c_out == 1 ? 1 : drae__bf16_channels(c_out);
     int proj = proj_c_in == 0 ? 0 : drae__bf16_channels(proj_c_in);
-    drae__bf16_shape s = {.stride = 1, .parities = 1, .groups = 1, .x0 = {-1, 0}, .rows = 3};
+    drae__bf16_shape s = {.parts = parts,
+                          .src_parts = c_in == 1 ? 1 : parts,
+                          .stride = 1,
+                          .parities = 1,
+                          .groups = 1,
+                          .x0 = {-1, 0},
+                          .rows = 3};
     if (kind == DRAE__INFER_CONVT4) {
         /* Two output pixels of 8 channels share a window of three input pixels; wider ones have a
          * group each, with its own two. */
@@ -43,7 +50,8 @@ drae__bf16_shape drae__bf16_shape_of(drae__infer_conv_kind kind, int c_in, int c
 
 size_t drae__bf16_packed_elems(const drae__bf16_shape *s) {
     return (size_t)s->parities * (size_t)s->groups * (size_t)s->group_tiles *
-           ((size_t)s->rows * (size_t)s->k_tiles + (size_t)s->proj_k_tiles) * DRAE__BF16_TILE;
+           ((size_t)s->rows * (size_t)s->k_tiles + (size_t)s->proj_k_tiles) *
+           (size_t)drae__bf16_products(s) * DRAE__BF16_TILE;
 }
 
 typedef struct packing {
@@ -95,14 +103,16 @@ static double proj_weight(const packing *p, int parity, int group, int term, int
 }
 
 /* row < 0: of the projection. */
-static void pack_tile(const packing *p, int parity, int group, int row, int first_term,
+static void pack_tile(const packing *p, int parity, int group, int row, int part, int first_term,
                       int first_column, drae__bf16 *dst) {
     for (int k = 0; k < DRAE__BF16_TERMS; k++) {
         for (int n = 0; n < 16; n++) {
             int term = first_term + k, column = first_column + n;
             double v = row < 0 ? proj_weight(p, parity, group, term, column)
                                : window_weight(p, parity, group, row, term, column) * p->factor;
-            dst[k / 2 * 32 + 2 * n + k % 2] = drae__bf16_of((float)v);
+            drae__bf16 parts[DRAE__BF16_PARTS_MAX];
+            drae__bf16_split((float)v, part + 1, 1, parts);
+            dst[k / 2 * 32 + 2 * n + k % 2] = parts[part];
         }
     }
 }
@@ -111,15 +121,18 @@ void drae__bf16_pack(const drae__bf16_shape *shape, int c_in, int c_out, const f
                      double factor, int proj_c_in, int proj_stride, const float *proj,
                      drae__bf16 *dst) {
     const packing p = {shape, c_in, c_out, wei, factor, proj_c_in, proj_stride, proj};
-    int terms = shape->rows * shape->k_tiles;
+    int terms = shape->rows * shape->k_tiles, products = drae__bf16_products(shape);
     for (int part = 0; part < shape->parities * shape->groups; part++) {
         int parity = part / shape->groups, group = part % shape->groups;
         for (int block = 0; block < shape->group_tiles; block += shape->block_tiles) {
-            for (int k = 0; k < terms + shape->proj_k_tiles; k++) {
+            for (int i = 0; i < (terms + shape->proj_k_tiles) * products; i++) {
+                int k = i / products, src_part, wei_part;
                 int row = k < terms ? k / shape->k_tiles : -1;
                 int at = k < terms ? k % shape->k_tiles : k - terms;
+                drae__bf16_product(shape, i % products, &src_part, &wei_part);
                 for (int t = 0; t < shape->block_tiles; t++) {
-                    pack_tile(&p, parity, group, row, at * DRAE__BF16_TERMS, (block + t) * 16, dst);
+                    pack_tile(&p, parity, group, row, wei_part, at * DRAE__BF16_TERMS,
+                              (block + t) * 16, dst);
                     dst += DRAE__BF16_TILE;
                 }
             }

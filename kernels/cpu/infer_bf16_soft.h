@@ -71,18 +71,20 @@ INLINE epilogue epilogue_of(const drae__bf16_conv *op, int column, int block) {
 
 INLINE void finish_one(const epilogue *e, int form, int t, ptrdiff_t at, const float *sums) {
     const drae__bf16_conv *op = e->op;
+    const int parts = op->shape.parts;
+    const ptrdiff_t plane = op->dst_map.plane;
     for (int i = 0; i < 16; i++) {
         int c = e->column + 16 * t + i;
         float v = sums[i];
         if ((form & FORM_RESIDUAL) != 0) {
-            v += drae__bf16_to_float(op->residual[at + i]);
+            v += drae__bf16_join(op->residual + at + i, parts, plane);
         }
         if ((form & FORM_RAW) != 0) {
-            op->raw[at + i] = drae__bf16_of(v);
+            drae__bf16_split(v, parts, plane, op->raw + at + i);
         }
         if ((form & FORM_ACT) != 0) {
             float u = op->scale[c] * v + op->shift[c], low = u * op->slope;
-            op->act[at + i] = drae__bf16_of(low > u ? low : u);
+            drae__bf16_split(low > u ? low : u, parts, plane, op->act + at + i);
         }
     }
 }

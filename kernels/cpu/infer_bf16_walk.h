@@ -29,16 +29,20 @@ INLINE tile_place place_next(tile_place *at, int end, int units) {
 
 INLINE void schedule_terms(const drae__bf16_conv *op, schedule *to) {
     const drae__bf16_shape *s = &op->shape;
-    to->terms[0] = s->rows * s->k_tiles;
-    to->terms[1] = op->proj == NULL ? 0 : s->proj_k_tiles;
+    int products = drae__bf16_products(s), window = s->rows * s->k_tiles;
+    to->three = s->src_parts == 3;
+    to->terms[0] = window * products;
+    to->terms[1] = op->proj == NULL ? 0 : s->proj_k_tiles * products;
     to->unit_step[0] = (ptrdiff_t)s->step * op->src_map.c;
     to->unit_step[1] = (ptrdiff_t)s->proj_step * op->proj_map.c;
     int n = to->terms[0] + to->terms[1];
     for (int t = 0; t < n; t++) {
-        int k = t < to->terms[0] ? t : t - to->terms[0];
-        to->offset[t] = t < to->terms[0] ? k / s->k_tiles * op->src_map.stride +
-                                               (ptrdiff_t)(k % s->k_tiles) * DRAE__BF16_TERMS
-                                         : (ptrdiff_t)k * DRAE__BF16_TERMS;
+        int k = t / products, src_part, wei_part;
+        drae__bf16_product(s, t % products, &src_part, &wei_part);
+        to->offset[t] =
+            k < window ? k / s->k_tiles * op->src_map.stride + src_part * op->src_map.plane +
+                             (ptrdiff_t)(k % s->k_tiles) * DRAE__BF16_TERMS
+                       : src_part * op->proj_map.plane + (ptrdiff_t)(k - window) * DRAE__BF16_TERMS;
         to->finished[t] = (uint8_t)((t + 1) * CHUNKS / n);
     }
 }

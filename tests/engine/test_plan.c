@@ -116,9 +116,9 @@ START_TEST(printed) {
     drae__plan *plan = malloc(sizeof *plan);
     make(_i, &arch, &params, plan);
     const drae__infer_kernels *kernels = drae__infer_kernels_find("portable");
-    size_t n_bytes = drae__plan_print(plan, kernels, NULL, NULL, 0);
+    size_t n_bytes = drae__plan_print(plan, kernels, NULL, 0, NULL, 0);
     char *text = malloc(n_bytes);
-    ck_assert_uint_eq(drae__plan_print(plan, kernels, NULL, text, n_bytes), n_bytes);
+    ck_assert_uint_eq(drae__plan_print(plan, kernels, NULL, 0, text, n_bytes), n_bytes);
     ck_assert_uint_eq(strlen(text) + 1, n_bytes);
     for (int k = 0; k < plan->n_ops; k++) {
         ck_assert_ptr_nonnull(strstr(text, plan->ops[k].name));

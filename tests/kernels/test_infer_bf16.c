@@ -11,9 +11,12 @@
 
 #define A(a) (sizeof(a) / sizeof((a)[0]))
 
-#define SLOPE     0.25          /* a power of two, so that integer data stays exact */
-#define HALF_BF16 (1.0 / 256.0) /* of the rounding to bf16, relative: half of 2^-7 */
-#define POISON    0x7fc1u       /* a NaN */
+#define SLOPE 0.25 /* a power of two, so that integer data stays exact */
+/* Of rounding to so many bf16, relative: half of the last bit of 8, 16 or 24; and of the products
+ * of parts that are left out. */
+static double rounding_of(int parts) {
+    return parts == 1 ? 0x1p-8 : parts == 2 ? 0x1p-16 : 0x1p-23;
+}
 
 typedef struct shape {
     drae__infer_conv_kind kind;
@@ -21,6 +24,7 @@ typedef struct shape {
     int h, w; /* of the source */
     int proj_c_in, proj_stride;
     bool residual, raw, act;
+    int parts; /* 0: 1 */
 } shape;
 
 typedef struct map16 {
@@ -30,8 +34,8 @@ typedef struct map16 {
 } map16;
 
 /* Zeros but for the pixels: values [c,h,w], or poison where NULL. */
-static map16 map_make(int c, int h, int w, const float *values) {
-    map16 m = {.g = drae__bf16_map_of(h, w, c), .c = c};
+static map16 map_make(int c, int h, int w, int parts, const float *values) {
+    map16 m = {.g = drae__bf16_map_of(h, w, c, parts), .c = c};
     size_t n = drae__bf16_map_elems(&m.g);
     m.buffer = (drae__bf16 *)(void *)t_bytes(n * sizeof(drae__bf16));
     memset(m.buffer, 0, n * sizeof(drae__bf16));
@@ -41,9 +45,9 @@ static map16 map_make(int c, int h, int w, const float *values) {
             drae__bf16 *pixel = m.at + y * m.g.stride + x * m.g.c;
             for (int ch = 0; ch < m.g.c; ch++) {
                 if (values == NULL) {
-                    pixel[ch] = POISON;
+                    drae__bf16_split(NAN, parts, m.g.plane, pixel + ch);
                 } else if (ch < c) {
-                    pixel[ch] = drae__bf16_of(values[(ch * h + y) * w + x]);
+                    drae__bf16_split(values[(ch * h + y) * w + x], parts, m.g.plane, pixel + ch);
                 }
             }
         }
@@ -55,13 +59,16 @@ static map16 map_make(int c, int h, int w, const float *values) {
 static void map_take(const map16 *m, float *dst) {
     size_t n = drae__bf16_map_elems(&m->g);
     for (ptrdiff_t i = 0; i < (ptrdiff_t)n; i++) {
-        ptrdiff_t rel = i - (ptrdiff_t)drae__bf16_map_origin(&m->g);
+        ptrdiff_t rel = i % m->g.plane - (ptrdiff_t)drae__bf16_map_origin(&m->g);
         ptrdiff_t y = rel < 0 ? -1 : rel / m->g.stride, e = rel < 0 ? 0 : rel % m->g.stride;
         int ch = (int)(e % m->g.c);
         ptrdiff_t x = e / m->g.c;
         float v = drae__bf16_to_float(m->buffer[i]);
         if (y >= 0 && y < m->g.h && x < m->g.w && ch < m->c) {
-            dst[(ch * m->g.h + y) * m->g.w + x] = v;
+            if (i < m->g.plane) {
+                dst[(ch * m->g.h + y) * m->g.w + x] =
+                    drae__bf16_join(m->buffer + i, m->g.parts, m->g.plane);
+            }
         } else {
             ck_assert_msg(v == 0.0f, "%s: the zero at element %td became %g", t_name(), rel,
                           (double)v);
@@ -69,11 +76,13 @@ static void map_take(const map16 *m, float *dst) {
     }
 }
 
-/* Values that bf16 holds. */
-static t_pair values(size_t n, uint64_t seed, int limit) {
+/* Values that so many parts hold. */
+static t_pair values(size_t n, uint64_t seed, int limit, int parts) {
     t_pair p = limit > 0 ? t_integers(n, seed, limit) : t_uniform(n, seed, -1.0f, 1.0f);
     for (size_t i = 0; i < n; i++) {
-        p.f[i] = drae__bf16_to_float(drae__bf16_of(p.f[i]));
+        drae__bf16 split[DRAE__BF16_PARTS_MAX];
+        drae__bf16_split(p.f[i], parts, 1, split);
+        p.f[i] = drae__bf16_join(split, parts, 1);
         p.d[i] = (double)p.f[i];
     }
     return p;
@@ -92,25 +101,30 @@ static size_t count(int c, int h, int w) {
 
 static conv_data make(const shape *s, int limit) {
     conv_data d = {.s = *s};
+    if (d.s.parts == 0) {
+        d.s.parts = 1;
+    }
+    const int parts = d.s.parts, src_parts = s->c_in == 1 ? 1 : parts;
     bool up = s->kind == DRAE__INFER_CONVT4;
     d.h_out = up ? 2 * s->h : s->kind == DRAE__INFER_CONV3S2 ? s->h / 2 : s->h;
     d.w_out = up ? 2 * s->w : s->kind == DRAE__INFER_CONV3S2 ? s->w / 2 : s->w;
     size_t out = count(s->c_out, d.h_out, d.w_out);
-    d.src = values(count(s->c_in, s->h, s->w), 1, limit);
-    d.wei = values((size_t)s->c_in * (size_t)s->c_out * (up ? 16 : 9), 2, limit);
-    d.src_map = map_make(s->c_in, s->h, s->w, d.src.f);
+    d.src = values(count(s->c_in, s->h, s->w), 1, limit, src_parts);
+    d.wei = values((size_t)s->c_in * (size_t)s->c_out * (up ? 16 : 9), 2, limit, parts);
+    d.src_map = map_make(s->c_in, s->h, s->w, src_parts, d.src.f);
     if (s->proj_c_in > 0) {
         int h = up ? s->h : d.h_out * s->proj_stride, w = up ? s->w : d.w_out * s->proj_stride;
-        d.proj = values(count(s->proj_c_in, h, w), 3, limit);
-        d.proj_wei = values((size_t)s->proj_c_in * (size_t)s->c_out * (up ? 4 : 1), 4, limit);
-        d.proj_map = map_make(s->proj_c_in, h, w, d.proj.f);
+        d.proj = values(count(s->proj_c_in, h, w), 3, limit, parts);
+        d.proj_wei =
+            values((size_t)s->proj_c_in * (size_t)s->c_out * (up ? 4 : 1), 4, limit, parts);
+        d.proj_map = map_make(s->proj_c_in, h, w, parts, d.proj.f);
     }
     if (s->residual) {
-        d.residual = values(out, 5, limit);
-        d.residual_map = map_make(s->c_out, d.h_out, d.w_out, d.residual.f);
+        d.residual = values(out, 5, limit, parts);
+        d.residual_map = map_make(s->c_out, d.h_out, d.w_out, parts, d.residual.f);
     }
-    d.scale = values((size_t)s->c_out, 6, limit);
-    d.shift = values((size_t)s->c_out, 7, limit);
+    d.scale = values((size_t)s->c_out, 6, limit, 1);
+    d.shift = values((size_t)s->c_out, 7, limit, 1);
     d.raw = t_result(out);
     d.act = t_result(out);
     return d;
@@ -162,28 +176,33 @@ static void bounds(conv_data *d, double *raw_bound, double *act_bound) {
     double terms = 9.0 * s->c_in + s->proj_c_in + 2.0;
     for (size_t i = 0; i < d->raw.n; i++) {
         double scale = fabs(d->scale.d[i / plane]), shift = fabs(d->shift.d[i / plane]);
-        double sum = 2.0 * terms * T_EPS * d->raw.d[i];
+        /* 1, 3 or 6 products of parts a term, and what those left out would add. */
+        double sum = (12.0 * terms * T_EPS + (s->parts > 1 ? 4.0 * rounding_of(s->parts) : 0.0)) *
+                     d->raw.d[i];
         double u = scale * sum + 4.0 * T_EPS * (scale * d->raw.d[i] + shift);
-        raw_bound[i] = sum + HALF_BF16 * (fabs(raw[i]) + sum);
-        act_bound[i] = u + HALF_BF16 * (fabs(act[i]) + u);
+        raw_bound[i] = sum + rounding_of(s->parts) * (fabs(raw[i]) + sum);
+        act_bound[i] = u + rounding_of(s->parts) * (fabs(act[i]) + u);
         d->raw.d[i] = raw[i];
         d->act.d[i] = act[i];
     }
 }
 
 /* Integers too are rounded on the way out. */
-static void round_expected(t_pair p) {
+static void round_expected(t_pair p, int parts) {
     for (size_t i = 0; i < p.n; i++) {
-        p.d[i] = (double)drae__bf16_to_float(drae__bf16_of((float)p.d[i]));
+        drae__bf16 split[DRAE__BF16_PARTS_MAX];
+        drae__bf16_split((float)p.d[i], parts, 1, split);
+        p.d[i] = (double)drae__bf16_join(split, parts, 1);
     }
 }
 
 static void run(const drae__bf16_kernels *kernels, const conv_data *d, int pieces) {
     const shape *s = &d->s;
-    map16 raw = map_make(s->c_out, d->h_out, d->w_out, NULL);
-    map16 act = map_make(s->c_out, d->h_out, d->w_out, NULL);
+    map16 raw = map_make(s->c_out, d->h_out, d->w_out, s->parts, NULL);
+    map16 act = map_make(s->c_out, d->h_out, d->w_out, s->parts, NULL);
     drae__bf16_conv op = {
-        .shape = drae__bf16_shape_of(s->kind, s->c_in, s->c_out, s->proj_c_in, s->proj_stride),
+        .shape =
+            drae__bf16_shape_of(s->kind, s->c_in, s->c_out, s->proj_c_in, s->proj_stride, s->parts),
         .src_map = d->src_map.g,
         .dst_map = raw.g,
         .proj_map = d->proj_map.g,
@@ -221,15 +240,16 @@ static void check(const shape *s, int limit) {
     size_t n;
     const drae__bf16_kernels *const *list = drae__bf16_kernels_list(&n);
     float *first_raw = NULL, *first_act = NULL;
-    t_begin("bf16 kind=%d c=%d>%d h=%d w=%d proj=%d/%d residual=%d limit=%d", (int)s->kind, s->c_in,
-            s->c_out, s->h, s->w, s->proj_c_in, s->proj_stride, s->residual, limit);
+    t_begin("bf16 kind=%d c=%d>%d h=%d w=%d proj=%d/%d residual=%d parts=%d limit=%d", (int)s->kind,
+            s->c_in, s->c_out, s->h, s->w, s->proj_c_in, s->proj_stride, s->residual, s->parts,
+            limit);
     conv_data d = make(s, limit);
     double *raw_bound = t_f64(d.raw.n), *act_bound = t_f64(d.raw.n);
     expect(&d);
     bounds(&d, raw_bound, act_bound);
     if (limit > 0) {
-        round_expected(d.raw);
-        round_expected(d.act);
+        round_expected(d.raw, d.s.parts);
+        round_expected(d.act, d.s.parts);
     }
     for (size_t t = 0; t < n; t++) {
         kernels = list[t];
@@ -321,6 +341,46 @@ START_TEST(projections_and_residual) {
 }
 END_TEST
 
+/* Sums of two and three bf16, in all kinds; fewer shapes, the walk is the same. */
+START_TEST(in_parts) {
+    for (int parts = 2; parts <= DRAE__BF16_PARTS_MAX; parts++) {
+        for (size_t i = 0; i < A(sides); i += 3) {
+            for (size_t c = i % 2; c < A(channels); c += 2) {
+                shape s = {
+                    DRAE__INFER_CONV3, channels[c][0], channels[c][1],    sides[i][0],
+                    sides[i][1],       .act = true,    .raw = c % 4 == 0, .residual = c % 3 == 0,
+                    .parts = parts};
+                check(&s, (i + c) % 2 == 0 ? 3 : 0);
+                if (channels[c][0] == channels[c][1]) {
+                    s.kind = DRAE__INFER_CONVT4;
+                    s.proj_c_in = s.c_in;
+                    check(&s, 0);
+                    check(&s, 3);
+                }
+                s.kind = DRAE__INFER_CONV3S2;
+                s.h *= 2;
+                s.w *= 2;
+                s.proj_c_in = 0;
+                check(&s, (i + c) % 2 == 0 ? 0 : 3);
+            }
+            shape s = {.kind = DRAE__INFER_CONV3,
+                       .c_in = 16,
+                       .c_out = 16,
+                       .h = sides[i][0],
+                       .w = sides[i][1],
+                       .proj_c_in = 16,
+                       .proj_stride = 2,
+                       .act = true,
+                       .raw = true,
+                       .residual = true,
+                       .parts = parts};
+            check(&s, 3);
+            check(&s, 0);
+        }
+    }
+}
+END_TEST
+
 /* A deep sum: the order of the additions shows most. */
 START_TEST(deep) {
     const shape s = {.kind = DRAE__INFER_CONV3,
@@ -348,8 +408,8 @@ START_TEST(residual_in_place) {
         t_begin("%s residual in place", list[t]->name);
         conv_data d = make(&s, 3);
         expect(&d);
-        round_expected(d.raw);
-        drae__bf16_conv op = {.shape = drae__bf16_shape_of(s.kind, s.c_in, s.c_out, 0, 0),
+        round_expected(d.raw, d.s.parts);
+        drae__bf16_conv op = {.shape = drae__bf16_shape_of(s.kind, s.c_in, s.c_out, 0, 0, 1),
                               .src_map = d.src_map.g,
                               .dst_map = d.residual_map.g,
                               .src = d.src_map.at,
@@ -372,12 +432,13 @@ START_TEST(last_layer) {
     const drae__bf16_kernels *const *list = drae__bf16_kernels_list(&n);
     for (size_t i = 0; i < A(sides) * A(c_in); i++) {
         int c = c_in[i % A(c_in)], h = sides[i / A(c_in)][0], w = sides[i / A(c_in)][1];
+        const int parts = 1 + (int)(i / A(c_in)) % 3;
         float *first = NULL;
-        t_begin("bf16 out c=%d h=%d w=%d", c, h, w);
-        t_pair src = values(count(c, h, w), 1, 0), wei = values((size_t)c * 9, 2, 0);
+        t_begin("bf16 out c=%d h=%d w=%d parts=%d", c, h, w, parts);
+        t_pair src = values(count(c, h, w), 1, 0, parts), wei = values((size_t)c * 9, 2, 0, parts);
         t_pair dst = t_result((size_t)h * (size_t)w);
-        map16 map = map_make(c, h, w, src.f);
-        drae__bf16_conv op = {.shape = drae__bf16_shape_of(DRAE__INFER_CONV3, c, 1, 0, 0),
+        map16 map = map_make(c, h, w, parts, src.f);
+        drae__bf16_conv op = {.shape = drae__bf16_shape_of(DRAE__INFER_CONV3, c, 1, 0, 0, parts),
                               .src_map = map.g,
                               .src = map.at};
         drae__bf16 *packed = (drae__bf16 *)(void *)t_bytes(drae__bf16_packed_elems(&op.shape) * 2);
@@ -416,7 +477,7 @@ START_TEST(grey_levels) {
         for (int i = 0; i < H * W; i++) {
             src[i] = (unsigned char)i;
         }
-        map16 map = map_make(1, H, W, NULL);
+        map16 map = map_make(1, H, W, 1, NULL);
         list[t]->load_u8(src, &map.g, map.at);
         map_take(&map, dst);
         for (int i = 0; i < H * W; i++) {
@@ -473,6 +534,7 @@ Suite *suite_infer_bf16(void) {
     tcase_add_test(tc, plain_and_strided);
     tcase_add_test(tc, transposed);
     tcase_add_test(tc, projections_and_residual);
+    tcase_add_test(tc, in_parts);
     tcase_add_test(tc, deep);
     tcase_add_test(tc, residual_in_place);
     tcase_add_test(tc, last_layer);
