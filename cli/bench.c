@@ -4,6 +4,7 @@
 
 #include "drae/drae.h"
 #include "engine/compile.h"
+#include "engine/cuda_plan.h"
 #include "engine/engine.h"
 
 #include <errno.h>
@@ -19,7 +20,8 @@ typedef struct settings {
     long width, size, latent, batch, threads;
     uint64_t seed;
     double period_ms, seconds;
-    bool layers, json, heatmaps;
+    bool layers, json, heatmaps, print_plan;
+    const char *arch;               /* of the plan; NULL: the card at hand */
     const char *device, *precision; /* of the random network; precision NULL: the device's own */
 } settings;
 
@@ -88,32 +90,62 @@ static drae_status run_cycles(drae_session *session, size_t n, const uint8_t *pa
     return status;
 }
 
+static drae__arch random_arch(const settings *s) {
+    drae__arch arch = drae__arch_default();
+    arch.width = (int)s->width;
+    arch.size = (int)s->size;
+    arch.latent = (int)s->latent;
+    return arch;
+}
+
 static drae_status open_random(const settings *s, const drae_config *config, drae_engine **engine,
                                drae__err *err) {
     drae_status status = DRAE_OK;
-    drae__arch arch = drae__arch_default();
+    const drae__arch arch = random_arch(s);
     drae__model model;
     drae__compile_report report;
     uint8_t *bytes = NULL;
     size_t n_bytes = 0;
     memset(&model, 0, sizeof model);
-    arch.width = (int)s->width;
-    arch.size = (int)s->size;
-    arch.latent = (int)s->latent;
     DRAE__TRY(drae__arch_check(&arch, err));
     DRAE__TRY(drae__model_create(&arch, 1u << DRAE__NET_GENERATOR, &model, err));
     drae__model_init(&model, DRAE__NET_GENERATOR, s->seed);
     bool cuda = strcmp(s->device, "cuda") == 0;
     const drae__compile_options options = {.device = cuda ? DRAE_DEVICE_CUDA : DRAE_DEVICE_CPU,
-                                           .precision = s->precision != NULL ? s->precision
-                                                        : cuda               ? "f16"
-                                                                             : "f32",
+                                           .precision = s->precision,
                                            .batch = (int)s->batch};
     DRAE__TRY(drae__compile(&model, &options, &bytes, &n_bytes, &report, err));
     DRAE__TRY(drae_engine_open_memory(bytes, n_bytes, config, err->text, sizeof err->text, engine));
 done:
     free(bytes);
     drae__model_free(&model);
+    return status;
+}
+
+/* The plan of a random network on a card that need not be there. */
+static drae_status print_cuda_plan(const settings *s, drae__err *err) {
+    drae_status status = DRAE_OK;
+    drae__cuda_card card;
+    char *text = NULL;
+    const drae__arch arch = random_arch(s);
+    DRAE__TRY(drae__arch_check(&arch, err));
+    if (s->arch != NULL) {
+        card = *drae__cuda_card_of(drae__cuda_arch_find(s->arch));
+    } else {
+        const drae__backend *backend = drae__backend_find(DRAE_DEVICE_CUDA);
+        drae__cuda_device device = {0};
+        if (backend == NULL) {
+            status = drae__fail(err, DRAE_ERROR_DEVICE,
+                                "cuda is not in this build: name a card by --arch");
+            goto done;
+        }
+        DRAE__TRY(backend->probe(&device, err));
+        card = drae__cuda_card_found(&device);
+    }
+    DRAE__TRY(drae__cuda_plan_text(&arch, &card, NULL, (size_t)s->batch, &text, err));
+    printf("%s", text);
+done:
+    free(text);
     return status;
 }
 
@@ -249,6 +281,12 @@ static drae_status bench(const settings *s, const drae_config *config, drae__err
     }
     DRAE__TRY(drae_session_create(engine, config, err->text, sizeof err->text, &session));
     const drae__plan *plan = drae__engine_plan(engine);
+    if (s->print_plan) {
+        const char *text = "";
+        (void)drae_engine_get_text(engine, DRAE_ENGINE_PLAN, &text);
+        printf("%s", text);
+        goto done;
+    }
     size_t n = drae_session_batch(session);
     if (!make_buffers(&b, n, plan->arch.size, s->heatmaps)) {
         status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", n);
@@ -310,6 +348,7 @@ static int run(int argc, char **argv) {
                   .seed = 1,
                   .period_ms = 500.0,
                   .seconds = 5.0};
+    const bool there = drae__backend_find(DRAE_DEVICE_CUDA) != NULL;
     drae__option options[] = {
         DRAE__TEXT("engine", 0, &s.engine, "FILE", "engine file to time"),
         DRAE__INT("random-width", &s.width, 8, DRAE__WIDTH_MAX, "W",
@@ -325,11 +364,15 @@ static int run(int argc, char **argv) {
         DRAE__INT("threads", &s.threads, 0, 1024, "N", "0 takes all processors"),
         DRAE__CHOICE("kernels", &s.kernels, "auto|amx|avx512|avx2|portable", "CPU kernels by name"),
         DRAE__CHOICE("device", &s.device, "cpu|cuda",
-                     "of the random network; a file knows its own"),
+                     there ? "of the random network; a file knows its own"
+                           : "of the random network; a file knows its own; no cuda in this build"),
         DRAE__CHOICE("precision", &s.precision, "f32|bf16|f16",
                      "of the random network; a file knows its own"),
         DRAE__FLAG("heatmaps", 0, &s.heatmaps, "make both heatmaps of every patch too"),
         DRAE__FLAG("layers", 0, &s.layers, "time every layer of one more cycle"),
+        DRAE__FLAG("print-plan", 0, &s.print_plan, "print the plan instead of running it"),
+        DRAE__CHOICE("arch", &s.arch, "sm_80|sm_86|sm_89|sm_90",
+                     "with --print-plan --device cuda: of a card that need not be here"),
         DRAE__FLAG("json", 0, &s.json, "one JSON object"),
     };
     const size_t n = sizeof options / sizeof options[0];
@@ -340,8 +383,17 @@ static int run(int argc, char **argv) {
     if ((s.engine != NULL) == (s.width != 0)) {
         return drae__cli_usage_error(self, "give either --engine or --random-width");
     }
+    bool cuda = strcmp(s.device, "cuda") == 0;
+    if (s.arch != NULL && (!s.print_plan || !cuda || s.width == 0)) {
+        return drae__cli_usage_error(
+            self, "--arch goes with --random-width, --device cuda and --print-plan");
+    }
     drae__cli_catch_signals();
     drae__err err = {.text = ""};
+    if (cuda && s.print_plan && s.width != 0) {
+        drae_status status = print_cuda_plan(&s, &err);
+        return status == DRAE_OK ? DRAE__EXIT_DONE : drae__cli_error(self, status, &err);
+    }
     drae_config *config = NULL;
     drae_status status = make_config(&s, &config, &err);
     if (status == DRAE_OK) {
@@ -363,6 +415,8 @@ const drae__command drae__command_bench = {
     .examples = "  drae bench --engine line.drae --seconds 60\n"
                 "      a minute unpaced, a minute at one cycle every 500 ms\n"
                 "  drae bench --random-width 16 --threads 1 --layers --period-ms 0\n"
-                "      one thread, layer by layer, without any file",
+                "      one thread, layer by layer, without any file\n"
+                "  drae bench --random-width 16 --device cuda --arch sm_86 --print-plan\n"
+                "      what an RTX A4500 should take, on any machine",
     .run = run,
 };
