@@ -2,6 +2,7 @@
 #include "cli/calibrate_scores.h"
 
 #include "engine/compile.h"
+#include "line/matched.h"
 #include "line/normalise.h"
 
 #include <math.h>
@@ -59,6 +60,7 @@ drae_status drae__scorer_open(const char *path, const drae__model *model, long t
     DRAE__TRY(bind(&s, DRAE_OUTPUT_RESIDUAL, &s.residual, err));
     DRAE__TRY(bind(&s, DRAE_OUTPUT_Z, &s.z, err));
     DRAE__TRY(bind(&s, DRAE_OUTPUT_SCORES, &s.scores, err));
+    DRAE__TRY(bind(&s, DRAE_OUTPUT_RECON, &s.recon, err));
     *scorer = s;
     s = (drae__scorer){0};
 done:
@@ -74,6 +76,7 @@ void drae__scorer_close(drae__scorer *scorer) {
     free(scorer->residual);
     free(scorer->z);
     free(scorer->scores);
+    free(scorer->recon);
     free(scorer->spoiled);
     memset(scorer, 0, sizeof *scorer);
 }
@@ -88,10 +91,46 @@ static void spoil(drae__scorer *s, const drae__pass *pass, const drae__batch *ba
     }
 }
 
-/* What patch number i of a batch tells, number `at` of the pass. */
-static void take(drae__scorer *s, const drae__pass *pass, size_t i, size_t at, int region) {
+/* A patch of calibration must be new to the model. */
+static drae_status identify(const drae__pass *pass, size_t index, const uint8_t *patch,
+                            uint64_t *print, drae__err *err) {
+    *print = drae__patch_print(patch, (size_t)pass->size * (size_t)pass->size);
+    if (pass->seen == NULL || !drae__seen_has(pass->seen, *print)) {
+        return DRAE_OK;
+    }
+    ++*pass->n_seen;
+    return pass->overlap
+               ? DRAE_OK
+               : drae__fail(err, DRAE_ERROR_FILE,
+                            "%s: patch %zu was in the training data: calibrate on other products "
+                            "(--allow-overlap takes it all the same, and records it)",
+                            pass->name, index);
+}
+
+/* The blurred residual of a patch into what its region gathers. */
+static void gather(const drae__pass *pass, int region, float *residual, float *scratch) {
     size_t pixels = (size_t)pass->size * (size_t)pass->size;
-    float *z = s->z + i * pixels;
+    for (size_t k = 0; k < pixels; k++) {
+        residual[k] -= OFFSET;
+    }
+    if (pass->mean != NULL) {
+        drae__normalise_add(pixels, pass->n_added[region]++, residual, pass->mean[region],
+                            pass->m2[region]);
+    }
+    if (pass->sums != NULL) {
+        drae__matched_add(pass->size, residual, pass->sums[region], scratch);
+    }
+    if (pass->peaks != NULL) {
+        drae__matched_peaks(
+            pass->size, residual, pass->maps->maps[region], pass->maps->filters[region],
+            pass->peaks[region] + DRAE__MATCHED_GROUPS * pass->n_peaks[region]++, scratch);
+    }
+}
+
+/* What patch number i of a batch tells, number `at` of the pass. */
+static void take(drae__scorer *s, const drae__pass *pass, size_t i, size_t at, int region,
+                 float *scratch) {
+    size_t pixels = (size_t)pass->size * (size_t)pass->size;
     if (pass->phi != NULL) {
         pass->phi[at] = s->scores[DRAE_SCORES * i + DRAE_SCORE_PHI];
     }
@@ -101,12 +140,8 @@ static void take(drae__scorer *s, const drae__pass *pass, size_t i, size_t at, i
     if (pass->histograms != NULL && pass->histograms[region] != NULL) {
         drae__histogram_add(pass->histograms[region], pixels, s->residual + i * pixels);
     }
-    if (pass->mean != NULL && pass->mean[region] != NULL) {
-        for (size_t k = 0; k < pixels; k++) {
-            z[k] -= OFFSET;
-        }
-        drae__normalise_add(pixels, pass->n_added[region]++, z, pass->mean[region],
-                            pass->m2[region]);
+    if ((pass->mean != NULL && pass->mean[region] != NULL) || pass->peaks != NULL) {
+        gather(pass, region, s->z + i * pixels, scratch);
     }
 }
 
@@ -116,14 +151,18 @@ drae_status drae__scorer_run(drae__scorer *scorer, const drae__pass *pass, drae_
     drae__batch_reader *reader = NULL;
     float *scratch = NULL;
     size_t at = 0;
-    const drae__record *records = drae__source_records(pass->source);
+    size_t pixels = (size_t)pass->size * (size_t)pass->size;
     if (pass->n == 0) {
         return DRAE_OK;
     }
-    if (pass->spoil) {
-        scratch = malloc(drae__blemish_scratch_floats(pass->size) * sizeof *scratch);
+    const drae__record *records = drae__source_records(pass->source);
+    const bool matched = pass->sums != NULL || pass->peaks != NULL;
+    if (pass->spoil || matched) {
+        scratch = malloc((matched ? drae__matched_scratch(pass->size)
+                                  : drae__blemish_scratch_floats(pass->size)) *
+                         sizeof *scratch);
         if (scratch == NULL) {
-            return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for synthetic defects");
+            return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for synthetic defects or filters");
         }
     }
     DRAE__TRY(drae__batch_reader_create(pass->source, pass->indices, pass->n, DRAE__SCORER_BATCH,
@@ -132,8 +171,12 @@ drae_status drae__scorer_run(drae__scorer *scorer, const drae__pass *pass, drae_
         drae__batch batch;
         uint8_t regions[DRAE__SCORER_BATCH];
         DRAE__TRY(drae__batch_reader_next(reader, &batch, err));
-        for (size_t i = 0; i < batch.n; i++) {
+        for (size_t i = 0; i < batch.n && i < DRAE__SCORER_BATCH; i++) {
             regions[i] = (uint8_t)records[batch.indices[i]].region;
+            if (pass->prints != NULL) {
+                DRAE__TRY(identify(pass, batch.indices[i], batch.patches + i * pixels,
+                                   &pass->prints[at + i], err));
+            }
         }
         if (pass->spoil) {
             spoil(scorer, pass, &batch, at, scratch);
@@ -147,7 +190,11 @@ drae_status drae__scorer_run(drae__scorer *scorer, const drae__pass *pass, drae_
             goto done;
         }
         for (size_t i = 0; i < batch.n; i++) {
-            take(scorer, pass, i, at + i, regions[i]);
+            take(scorer, pass, i, at + i, regions[i], scratch);
+            if (pass->learned != NULL) {
+                drae__learned_add(pass->learned, pixels, batch.patches + i * pixels,
+                                  scorer->recon + i * pixels);
+            }
         }
         at += batch.n;
         *done += batch.n;

@@ -11,6 +11,7 @@
 
 #include "drae/engine.h"
 #include "io/progress.h"
+#include "line/learned.h"
 #include "line/statistics.h"
 #include "model/model.h"
 
@@ -19,8 +20,8 @@ typedef struct drae__scorer {
     uint8_t *bytes;
     drae_engine *engine;
     drae_session *session;
-    float *residual, *z, *scores; /* of a batch */
-    uint8_t *spoiled;             /* of a batch: patches with defects */
+    float *residual, *z, *scores, *recon; /* of a batch */
+    uint8_t *spoiled;                     /* of a batch: patches with defects */
 } drae__scorer;
 
 drae_status drae__scorer_open(const char *path, const drae__model *model, long threads,
@@ -40,6 +41,20 @@ typedef struct drae__pass {
     drae__histogram **histograms;
     double **mean, **m2;
     size_t *n_added;
+    /* The same for the matched filters (line/matched.h): squares of what they answer; in a later
+     * pass, with mean NULL and the model's own maps known, their peaks [n_peaks, GROUPS]. */
+    double **sums;
+    float **peaks;
+    size_t *n_peaks;
+    const drae__calibration *maps; /* for peaks */
+    /* The fingerprint of every patch, [n], may be NULL. A patch that `seen` has is refused with
+     * ERROR_FILE, which calls the data `name`, or counted in *n_seen where overlap is allowed. */
+    uint64_t *prints;
+    const drae__seen *seen;
+    bool overlap;
+    size_t *n_seen;
+    const char *name;
+    drae__learned *learned; /* may be NULL */
     bool spoil; /* puts defect number i (line/normalise.h) into patch indices[i] first */
 } drae__pass;
 

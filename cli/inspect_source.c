@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "base/sha256.h"
 #include "base/size.h"
 #include "drae/line.h"
 #include "io/dataset.h"
@@ -10,6 +11,7 @@
 #include "io/image.h"
 #include "io/recipe.h"
 #include "line/frame.h"
+#include "model/seen.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -395,5 +397,37 @@ drae_status drae__source_read(drae__source *source, const size_t *indices, size_
             reasons[i] = DRAE_REASON_NOT_FOUND;
         }
     }
+    return status;
+}
+
+drae_status drae__source_hash(drae__source *source, char hex[65], drae__err *err) {
+    static const char title[] = "drae patches 1\n";
+    drae_status status = DRAE_OK;
+    uint8_t digest[32];
+    size_t pixels = (size_t)source->size * (size_t)source->size;
+    uint8_t *patch = malloc(pixels);
+    drae__sha256 hash;
+    if (patch == NULL) {
+        return drae__fail(err, DRAE_ERROR_MEMORY, "no memory to hash a data set");
+    }
+    if (source->dataset != NULL) {
+        DRAE__TRY(drae__dataset_hash(source->dataset, digest, err));
+    } else {
+        drae__sha256_init(&hash);
+        drae__sha256_update(&hash, title, sizeof title - 1);
+        for (size_t i = 0; i < source->n; i++) {
+            uint8_t reason = DRAE_REASON_NONE;
+            DRAE__TRY(drae__source_read(source, &i, 1, patch, &reason, err));
+            uint64_t print = reason == DRAE_REASON_NONE ? drae__patch_print(patch, pixels) : 0;
+            for (int b = 0; b < 8; b++) {
+                uint8_t byte = (uint8_t)(print >> (56 - 8 * b));
+                drae__sha256_update(&hash, &byte, 1);
+            }
+        }
+        drae__sha256_final(&hash, digest);
+    }
+    drae__sha256_hex(digest, hex);
+done:
+    free(patch);
     return status;
 }

@@ -39,6 +39,11 @@ const char *drae__source_file(const drae__source *source, size_t index);
  */
 const char *drae__source_why_lost(const drae__source *source, size_t index);
 
+/* What says which patches these are: the data hash of data sets (docs/formats.md); of images the
+ * SHA-256 of "drae patches 1\n" and the fingerprints (model/seen.h) of all that can be read, big
+ * endian. 64 hexadecimal digits. Reads everything once. */
+drae_status drae__source_hash(drae__source *source, char hex[65], drae__err *err);
+
 /*
  * Reads n patches into dst [n,size,size]. reasons[i] is DRAE_REASON_NONE, or why there is no patch
  * (a frame in which the part was not found); dst of those is untouched. A file that cannot be read

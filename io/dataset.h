@@ -58,6 +58,10 @@ void drae__dataset_storage(const drae__dataset *dataset, uint64_t *stored_bytes,
  * chunking: the data hash of a model's provenance. Reads everything once. */
 drae_status drae__dataset_hash(drae__dataset *dataset, uint8_t digest[32], drae__err *err);
 
+/* The same, and the fingerprint of every patch (model/seen.h) into prints[count]. */
+drae_status drae__dataset_hash_patches(drae__dataset *dataset, uint8_t digest[32], uint64_t *prints,
+                                       drae__err *err);
+
 /* ---- writing ---- */
 
 typedef struct drae__dataset_writer drae__dataset_writer;

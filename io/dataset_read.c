@@ -6,6 +6,7 @@
 #include "io/dataset_private.h"
 
 #include "base/sha256.h"
+#include "model/seen.h"
 #include "io/chunk.h"
 
 #include <errno.h>
@@ -181,12 +182,18 @@ static void put_le64(drae__sha256 *hash, uint64_t value) {
 }
 
 drae_status drae__dataset_hash(drae__dataset *dataset, uint8_t digest[32], drae__err *err) {
+    return drae__dataset_hash_patches(dataset, digest, NULL, err);
+}
+
+drae_status drae__dataset_hash_patches(drae__dataset *dataset, uint8_t digest[32], uint64_t *prints,
+                                       drae__err *err) {
     static const char title[] = "drae data 1\n";
     drae_status status = DRAE_OK;
     drae__sha256 hash;
     workspace work;
     memset(&work, 0, sizeof work);
     size_t side = (size_t)dataset->size;
+    size_t at = 0;
     uint8_t *pixels = malloc(side * side);
     if (pixels == NULL) {
         status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory to hash a data set");
@@ -201,6 +208,9 @@ drae_status drae__dataset_hash(drae__dataset *dataset, uint8_t digest[32], drae_
         for (size_t i = 0; i < p->count; i++) {
             DRAE__TRY(read_one(p, &p->patches, "/patches", side, i, &work, pixels, err));
             drae__sha256_update(&hash, pixels, side * side);
+            if (prints != NULL) {
+                prints[at++] = drae__patch_print(pixels, side * side);
+            }
         }
     }
     for (size_t i = 0; i < dataset->count; i++) {

@@ -13,6 +13,8 @@
 
 #define DRAE__NET_BIT(net) (1u << (net))
 #define DRAE__NETS_ALL     ((1u << DRAE__NETS) - 1u)
+/* In `want`: the fingerprints of the patches that training and calibration have seen too. */
+#define DRAE__WEIGHTS_SEEN (1u << DRAE__NETS)
 
 /*
  * Reads the networks of `want` that the file has; those of `need` (a part of want) must be there.

@@ -36,6 +36,7 @@ void drae__model_free(drae__model *model) {
         free(model->data[net]);
     }
     drae__model_clear_calibration(model);
+    free(model->seen[DRAE__SEEN_TRAINING].prints);
     memset(model, 0, sizeof *model);
 }
 
@@ -77,6 +78,8 @@ void drae__model_clear_calibration(drae__model *model) {
         model->maps[r] = NULL;
     }
     memset(&model->calibration, 0, sizeof model->calibration);
+    free(model->seen[DRAE__SEEN_CALIBRATION].prints);
+    model->seen[DRAE__SEEN_CALIBRATION] = (drae__seen){0};
 }
 
 static double weight_std(const drae__model *model, const drae__param *p) {

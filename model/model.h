@@ -8,8 +8,10 @@
 #define DRAE_MODEL_MODEL_H
 
 #include "kernels/ssim.h"
+#include "model/origin.h"
 #include "model/params.h"
 #include "model/record.h"
+#include "model/seen.h"
 
 #include <stdint.h>
 
@@ -35,20 +37,29 @@ typedef enum drae__score_kind {
     DRAE__SCORE_KINDS
 } drae__score_kind;
 
+/* The names of the scores in files and reports; another score is a line here, in the enumeration
+ * above and in that of drae/engine.h. At most DRAE__SCORE_NAME_MAX bytes. */
+#define DRAE__SCORE_NAME_MAX 15
 static inline const char *drae__score_name(drae__score_kind kind) {
-    return kind == DRAE__SCORE_Z ? "z" : "phi";
+    static const char *const names[DRAE__SCORE_KINDS] = {"phi", "z"};
+    return names[kind];
 }
 
 typedef struct drae__calibration {
     int n_regions; /* 0: not calibrated; else arrays below hold so many */
     drae__score_kind kind[DRAE__REGIONS_MAX];
     float threshold[DRAE__REGIONS_MAX]; /* reject where the score is above it; NAN: none */
+    /* Scores above this and up to the threshold are undecided; 0: no such band. Else above 0 and
+     * below the threshold. */
+    float undecided[DRAE__REGIONS_MAX];
     /* What the fixed-scale heatmap shows as 255. PHI: the 99.9th percentile of |X - X^| on good
      * patches; Z: DRAE__Z_ANCHOR thresholds, in units of z. NAN: DRAE__ANCHOR_DEFAULT */
     float anchor[DRAE__REGIONS_MAX];
     /* mean [size,size], then scale [size,size] (> 0) of the blurred residual of good patches; NULL:
      * z is not known in this region. Where the kind is Z they are there. Borrowed. */
     const float *maps[DRAE__REGIONS_MAX];
+    drae__threshold_origin from[DRAE__REGIONS_MAX];
+    drae__calibration_origin origin;
 } drae__calibration;
 
 typedef struct drae__model {
@@ -59,6 +70,7 @@ typedef struct drae__model {
     drae__provenance provenance;
     drae__calibration calibration;
     float *maps[DRAE__REGIONS_MAX]; /* what calibration.maps lead to, owned */
+    drae__seen seen[DRAE__SEENS];   /* owned; empty where not known or not asked for */
 } drae__model;
 
 /* A model with layouts and zeroed tensors of the networks in mask (bit i: network i), provenance
@@ -74,7 +86,7 @@ drae_status drae__model_add(drae__model *model, drae__net net, drae__err *err);
  * calibration.maps[region] leads to *maps, which the model owns. ERROR_MEMORY. */
 drae_status drae__model_add_maps(drae__model *model, int region, float **maps, drae__err *err);
 
-/* Not calibrated, as after create. */
+/* Not calibrated, as after create; what calibration has seen is forgotten too. */
 void drae__model_clear_calibration(drae__model *model);
 
 /* Fills a network with initial values: convolutions and linear layers normal with

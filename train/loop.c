@@ -72,6 +72,7 @@ static drae_status write_model(drae__loop *l, bool best, drae__err *err) {
     }
     drae__model model = l->trainer.model; /* a view; nothing in it is freed */
     drae__provenance *p = &model.provenance;
+    model.seen[DRAE__SEEN_TRAINING] = l->seen;
     (void)snprintf(p->data_hash, sizeof p->data_hash, "%s", l->data_hash);
     (void)snprintf(p->revision, sizeof p->revision, "%s", l->options->revision);
     (void)snprintf(p->precision, sizeof p->precision, "%.7s", l->trainer.config.run.precision);

@@ -16,6 +16,7 @@
 typedef struct drae__loop {
     const drae__run_options *options;
     char data_hash[65];
+    drae__seen seen; /* every patch of the data, and those that init had seen */
     drae__dataset *dataset;
     drae__split split;
     drae__trainer trainer; /* holds the effective configuration */

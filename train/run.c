@@ -45,9 +45,15 @@ static drae_status path_in(const char *folder, const char *name, char path[DRAE_
 static drae_status split_data(drae__loop *l, const drae__train_config *config, drae__err *err) {
     drae_status status = DRAE_OK;
     uint8_t digest[32];
-    DRAE__TRY(drae__dataset_hash(l->dataset, digest, err));
-    drae__sha256_hex(digest, l->data_hash);
     size_t n = drae__dataset_count(l->dataset);
+    l->seen.prints = calloc(n, sizeof *l->seen.prints);
+    if (l->seen.prints == NULL) {
+        status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", n);
+        goto done;
+    }
+    DRAE__TRY(drae__dataset_hash_patches(l->dataset, digest, l->seen.prints, err));
+    l->seen.n = drae__seen_sort(n, l->seen.prints);
+    drae__sha256_hex(digest, l->data_hash);
     DRAE__TRY(drae__split_create(drae__dataset_records(l->dataset), n, config->validation.fraction,
                                  (size_t)config->validation.max_patches, (uint64_t)config->run.seed,
                                  &l->split, err));
@@ -59,6 +65,21 @@ static drae_status split_data(drae__loop *l, const drae__train_config *config, d
         s->n_validation, s->n_held_out, s->n_products);
 done:
     return status;
+}
+
+/* What the model that training starts from has seen, this one has seen too. */
+static drae_status add_seen(drae__loop *l, const drae__seen *init, drae__err *err) {
+    size_t n = l->seen.n + init->n;
+    uint64_t *both = realloc(l->seen.prints, n * sizeof *both);
+    if (both == NULL) {
+        return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", n);
+    }
+    if (init->n > 0) {
+        memcpy(both + l->seen.n, init->prints, init->n * sizeof *both);
+    }
+    l->seen.prints = both;
+    l->seen.n = drae__seen_sort(n, both);
+    return DRAE_OK;
 }
 
 /* ---- configuration ---- */
@@ -173,9 +194,10 @@ static drae_status settle(drae__loop *l, drae__train_config *config, drae__model
     } else {
         l->state.best_con = (double)NAN;
         if (o->init != NULL) {
-            DRAE__TRY(drae__weights_load(o->init, DRAE__NETS_ALL,
+            DRAE__TRY(drae__weights_load(o->init, DRAE__NETS_ALL | DRAE__WEIGHTS_SEEN,
                                          DRAE__NET_BIT(DRAE__NET_GENERATOR), init, err));
             DRAE__TRY(follow_init(l, init, config, err));
+            DRAE__TRY(add_seen(l, &init->seen[DRAE__SEEN_TRAINING], err));
         }
     }
     DRAE__TRY(drae__train_config_check(config, err));
@@ -224,6 +246,7 @@ static void release(drae__loop *l) {
     }
     drae__trainer_destroy(&l->trainer);
     drae__split_free(&l->split);
+    free(l->seen.prints);
     drae__dataset_close(l->dataset);
 }
 

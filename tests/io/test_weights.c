@@ -208,6 +208,135 @@ START_TEST(wrong_attributes) {
 }
 END_TEST
 
+/* ---- where thresholds come from, and what was seen ---- */
+
+static void save_with_origin(const char *path, drae__model *model) {
+    make_model(model, 1);
+    drae__calibration *c = &model->calibration;
+    c->undecided[0] = 0.005f;
+    c->from[0] = (drae__threshold_origin){.method = DRAE__METHOD_PARETO,
+                                          .low = 0.0095,
+                                          .high = 0.0123,
+                                          .rate = 0.00125,
+                                          .effect = 1.5,
+                                          .n_good = 400,
+                                          .n_products = 40};
+    c->from[2] = (drae__threshold_origin){.method = DRAE__METHOD_COST,
+                                          .low = 0.02,
+                                          .high = (double)INFINITY,
+                                          .effect = 1.0,
+                                          .n_good = 300,
+                                          .n_products = 300,
+                                          .n_defective = 12};
+    c->origin = (drae__calibration_origin){.unit = DRAE__RATE_STRIP,
+                                           .disjoint = DRAE__DISJOINT_NO,
+                                           .rate = 0.005,
+                                           .undecided_rate = 0.02,
+                                           .cost_miss = 20.0,
+                                           .cost_reject = 1.0,
+                                           .version = "0.1.0"};
+    memset(c->origin.data_hash, 'c', 64);
+    memset(c->origin.defects_hash, 'd', 64);
+    for (int by = 0; by < DRAE__SEENS; by++) {
+        uint64_t *prints = calloc(3, sizeof *prints);
+        ck_assert_ptr_nonnull(prints);
+        prints[0] = (uint64_t)by;
+        prints[1] = 77;
+        prints[2] = UINT64_MAX;
+        model->seen[by] = (drae__seen){.n = 3, .prints = prints};
+    }
+    ck_ok(drae__weights_save(path, model, 1, &err), &err);
+}
+
+START_TEST(origins_survive) {
+    const char *path = scratch("origin.h5");
+    drae__model model, read;
+    save_with_origin(path, &model);
+    ck_ok(drae__weights_load(path, 1 | DRAE__WEIGHTS_SEEN, 1, &read, &err), &err);
+    check_same(&model, &read, 1);
+    const drae__calibration *a = &model.calibration;
+    const drae__calibration *b = &read.calibration;
+    for (int r = 0; r < 3; r++) {
+        const drae__threshold_origin *x = &a->from[r];
+        const drae__threshold_origin *y = &b->from[r];
+        ck_assert(a->undecided[r] == b->undecided[r]);
+        ck_assert_msg(x->method == y->method && x->low == y->low && x->high == y->high &&
+                          x->rate == y->rate && x->effect == y->effect && x->n_good == y->n_good &&
+                          x->n_products == y->n_products && x->n_defective == y->n_defective,
+                      "origin of region %d: %g to %g", r, y->low, y->high);
+    }
+    ck_assert_int_eq((int)a->origin.unit, (int)b->origin.unit);
+    ck_assert_int_eq((int)a->origin.disjoint, (int)b->origin.disjoint);
+    ck_assert(a->origin.rate == b->origin.rate &&
+              a->origin.undecided_rate == b->origin.undecided_rate &&
+              a->origin.cost_miss == b->origin.cost_miss &&
+              a->origin.cost_reject == b->origin.cost_reject);
+    ck_assert_str_eq(a->origin.data_hash, b->origin.data_hash);
+    ck_assert_str_eq(a->origin.defects_hash, b->origin.defects_hash);
+    ck_assert_str_eq(a->origin.version, b->origin.version);
+    for (int by = 0; by < DRAE__SEENS; by++) {
+        ck_assert_uint_eq(read.seen[by].n, 3);
+        ck_assert_mem_eq(read.seen[by].prints, model.seen[by].prints, 3 * sizeof(uint64_t));
+    }
+    ck_assert(drae__seen_has(&read.seen[0], UINT64_MAX) && !drae__seen_has(&read.seen[0], 1));
+    drae__model_free(&read);
+    /* fingerprints are read when they are asked for */
+    ck_ok(drae__weights_load(path, 1, 1, &read, &err), &err);
+    ck_assert_uint_eq(read.seen[0].n, 0);
+    drae__model_free(&read);
+    drae__model_free(&model);
+}
+END_TEST
+
+START_TEST(wrong_origins) {
+    const char *path = scratch("wrong-origin.h5");
+    drae__model model, read;
+    hid_t string = H5Tcopy(H5T_C_S1);
+    H5Tset_size(string, 8);
+    static const char methods[3][8] = {"pareto", "guess", "cost"};
+    const double below[3] = {-1.0, 0.0, 0.0}, above[3] = {0.5, 0.0, 0.0};
+    const double whole[3] = {1.0, 0.0, 0.0};
+    const int64_t minus[3] = {-1, 0, 0};
+    const double rate = 1.0;
+    const struct {
+        const char *name;
+        hid_t type;
+        hsize_t n;
+        const void *values;
+        const char *part;
+    } cases[] = {
+        {"threshold_method", string, 3, methods, "'threshold_method'"},
+        {"threshold_method", string, 2, methods, "'threshold_method' must be as many"},
+        {"threshold_low", H5T_NATIVE_DOUBLE, 3, below, "region 0: limits"},
+        {"threshold_low", H5T_NATIVE_DOUBLE, 3, above, "region 0: limits"},
+        {"threshold_rate", H5T_NATIVE_DOUBLE, 3, whole, "region 0: a false-reject rate"},
+        {"threshold_good", H5T_NATIVE_INT64, 3, minus, "negative"},
+        {"undecided", H5T_NATIVE_DOUBLE, 3, above, "'undecided' must be 0, or below"},
+        {"calibration_rate", H5T_NATIVE_DOUBLE, 1, &rate, "calibration: a false-reject rate"},
+        {"calibration_unit", string, 1, methods, "'calibration_unit'"},
+    };
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        save_with_origin(path, &model);
+        drae__model_free(&model);
+        set_attribute(path, cases[i].name, cases[i].type, cases[i].n, cases[i].values);
+        drae_status status = load(path);
+        ck_assert_msg(status == DRAE_ERROR_FILE && strstr(err.text, cases[i].part) != NULL,
+                      "%s: %d '%s', expected '%s'", cases[i].name, status, err.text, cases[i].part);
+    }
+    H5Tclose(string);
+    /* fingerprints out of order */
+    make_model(&model, 1);
+    uint64_t *prints = calloc(2, sizeof *prints);
+    ck_assert_ptr_nonnull(prints);
+    model.seen[DRAE__SEEN_TRAINING] = (drae__seen){.n = 2, .prints = prints};
+    ck_ok(drae__weights_save(path, &model, 1, &err), &err);
+    drae__model_free(&model);
+    ck_refused(drae__weights_load(path, 1 | DRAE__WEIGHTS_SEEN, 1, &read, &err), DRAE_ERROR_FILE,
+               "not in order", &err);
+}
+END_TEST
+
 /* ---- maps of z ---- */
 
 static void save_with_maps(const char *path, drae__model *model) {
@@ -305,7 +434,7 @@ START_TEST(wrong_maps) {
     save_with_maps(path, &model);
     drae__model_free(&model);
     set_attribute(path, "scores", string, 3, fix);
-    ck_refused(load(path), DRAE_ERROR_FILE, "'scores' must be \"phi\" or \"z\"", &err);
+    ck_refused(load(path), DRAE_ERROR_FILE, "'scores' must be the name of a score", &err);
     set_attribute(path, "scores", string, 4, two);
     ck_refused(load(path), DRAE_ERROR_FILE, "'scores' must be as many", &err);
     set_attribute(path, "scores", H5T_NATIVE_INT, 3, three);
@@ -653,6 +782,8 @@ int main(void) {
     TCase *tests = tcase_create("weights");
     tcase_add_test(tests, roundtrip);
     tcase_add_test(tests, wrong_attributes);
+    tcase_add_test(tests, origins_survive);
+    tcase_add_test(tests, wrong_origins);
     tcase_add_test(tests, maps_survive);
     tcase_add_test(tests, wrong_maps);
     tcase_add_test(tests, missing_attributes_take_defaults);
