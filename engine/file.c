@@ -33,12 +33,13 @@ typedef struct layout {
     size_t file_bytes;
 } layout;
 
-static size_t count_maps(const drae__calibration *c) {
-    size_t n = 0;
-    for (int r = 0; r < c->n_regions; r++) {
-        n += c->maps[r] != NULL;
-    }
-    return n;
+/* Floats of the maps of a region: mean and scale, then the scales of the matched filters. */
+static size_t map_floats(const drae__engine_data *d, int region) {
+    size_t pixels = (size_t)d->arch.size * (size_t)d->arch.size;
+    const drae__calibration *c = &d->calibration;
+    return c->maps[region] == NULL      ? 0
+           : c->filters[region] == NULL ? 2 * pixels
+                                        : 2 * pixels + drae__m_scales(d->arch.size);
 }
 
 /* Where everything lies; false when it does not fit in memory. */
@@ -47,7 +48,10 @@ static bool lay_out(const drae__engine_data *data, layout *l) {
     l->n_bytes[META] = META_BYTES;
     l->n_bytes[CALIBRATION] = (size_t)data->calibration.n_regions * REGION_BYTES;
     l->n_bytes[TEST_SCORES] = (size_t)data->n_tests * 2 * sizeof(float);
-    l->n_bytes[MAPS] = count_maps(&data->calibration) * pixels * 2 * sizeof(float);
+    l->n_bytes[MAPS] = 0;
+    for (int r = 0; r < data->calibration.n_regions; r++) {
+        l->n_bytes[MAPS] += map_floats(data, r) * sizeof(float);
+    }
     if (!drae__size_mul(data->n_weights, sizeof(float), &l->n_bytes[WEIGHTS]) ||
         !drae__size_mul(pixels, (size_t)data->n_tests, &l->n_bytes[TEST_PATCHES])) {
         return false;
@@ -127,13 +131,15 @@ static void walk_meta(drae__codec *c, drae__engine_data *d) {
 /* Where maps are said to be, `there` stands for them until they are found. */
 static void walk_calibration(drae__codec *c, drae__calibration *calibration, const float *there) {
     for (int r = 0; r < calibration->n_regions; r++) {
-        uint32_t kind = (uint32_t)calibration->kind[r], maps = calibration->maps[r] != NULL;
+        uint32_t kind = (uint32_t)calibration->kind[r];
+        uint32_t maps = calibration->maps[r] == NULL ? 0 : calibration->filters[r] == NULL ? 1 : 2;
         drae__codec_f32(c, &calibration->threshold[r]);
         drae__codec_f32(c, &calibration->anchor[r]);
         drae__codec_u32_max(c, &kind, DRAE__SCORE_KINDS - 1, "deciding score");
-        drae__codec_u32_max(c, &maps, 1, "maps of a region");
+        drae__codec_u32_max(c, &maps, 2, "maps of a region");
         calibration->kind[r] = (drae__score_kind)kind;
         calibration->maps[r] = maps != 0 ? there : NULL;
+        calibration->filters[r] = maps == 2 ? there : NULL;
     }
 }
 
@@ -168,11 +174,12 @@ drae_status drae__engine_file_encode(const drae__engine_data *data, uint8_t **by
     c = drae__codec_writer(file + l.offset[CALIBRATION], l.n_bytes[CALIBRATION], err);
     walk_calibration(&c, &copy.calibration, data->weights);
     DRAE__TRY(c.status);
-    for (int r = 0, n = 0; r < data->calibration.n_regions; r++) {
-        if (data->calibration.maps[r] != NULL) {
-            size_t map_bytes = l.n_bytes[MAPS] / count_maps(&data->calibration);
-            memcpy(file + l.offset[MAPS] + (size_t)n++ * map_bytes, data->calibration.maps[r],
-                   map_bytes);
+    uint8_t *maps = file + l.offset[MAPS];
+    for (int r = 0; r < data->calibration.n_regions; r++) {
+        size_t map_bytes = map_floats(data, r) * sizeof(float);
+        if (map_bytes > 0) {
+            memcpy(maps, data->calibration.maps[r], map_bytes);
+            maps += map_bytes;
         }
     }
     memcpy(file + l.offset[WEIGHTS], data->weights, l.n_bytes[WEIGHTS]);
@@ -289,14 +296,16 @@ static drae_status place_maps(drae__engine_data *d, const float *maps, drae__err
         if (d->calibration.maps[r] == NULL) {
             continue;
         }
-        for (size_t i = 0; i < 2 * pixels; i++) {
+        const size_t n = map_floats(d, r);
+        for (size_t i = 0; i < n; i++) {
             if (!isfinite(maps[i]) || (i >= pixels && !(maps[i] > 0.0f))) {
                 return drae__fail(err, DRAE_ERROR_FILE, "maps of region %d: element %zu is %g", r,
                                   i, (double)maps[i]);
             }
         }
         d->calibration.maps[r] = maps;
-        maps += 2 * pixels;
+        d->calibration.filters[r] = d->calibration.filters[r] != NULL ? maps + 2 * pixels : NULL;
+        maps += n;
     }
     return DRAE_OK;
 }

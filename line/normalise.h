@@ -42,11 +42,16 @@ void drae__normalise_maps(int size, size_t n, const double *mean, const double *
 size_t drae__blemish_scratch_floats(int size);
 
 /*
- * Puts a small synthetic defect into a good patch: the perturbation of training (kernels/augment.h:
- * Perlin mask and noise, blended with strength beta), cut down to a disc whose radius is
- * log-uniform in [size / 64, size / 8], beta uniform in [0.1, 0.6]: what a patch mean overlooks as
- * well as what it sees. The disc lies where the mask has a pixel. Defect number `index` depends on
- * it alone. Returns the pixels that differ from src: 0 when no mask was found in 16 tries.
+ * Puts a small synthetic defect into a good patch, by index % 3:
+ *     0  the perturbation of training (kernels/augment.h: Perlin mask and noise, blended with
+ *        strength beta), cut down to a disc whose radius is log-uniform in [size / 64, size / 8],
+ *        beta uniform in [0.1, 0.6]: what a patch mean overlooks as well as what it sees. The disc
+ *        lies where the mask has a pixel
+ *     1  a thin line, dark or bright: an arc of size / 16 to size / 4 pixels, 1 to 2 wide
+ *     2  a faint spot, dark or bright: a Gaussian of sigma size / 256 to size / 32
+ * Lines and spots are additive, of a contrast uniform in [0.04, 0.24] of the range, anywhere in the
+ * patch. Defect number `index` depends on it alone. Returns the pixels that differ from src: 0 when
+ * no place was found in 16 tries.
  */
 size_t drae__blemish(int size, uint64_t index, const uint8_t *src, uint8_t *dst, float *scratch);
 

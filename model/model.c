@@ -60,16 +60,24 @@ drae_status drae__model_add(drae__model *model, drae__net net, drae__err *err) {
 
 drae_status drae__model_add_maps(drae__model *model, int region, float **maps, drae__err *err) {
     size_t pixels = (size_t)model->arch.size * (size_t)model->arch.size;
-    float *fresh = drae__aligned_alloc(2 * pixels * sizeof *fresh);
+    size_t n_bytes = (2 * pixels + drae__m_scales(model->arch.size)) * sizeof(float);
+    float *fresh = drae__aligned_alloc(n_bytes);
     if (fresh == NULL) {
         return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the maps of region %d", region);
     }
-    memset(fresh, 0, 2 * pixels * sizeof *fresh);
+    memset(fresh, 0, n_bytes);
     free(model->maps[region]);
     model->maps[region] = fresh;
     model->calibration.maps[region] = fresh;
+    model->calibration.filters[region] = NULL;
     *maps = fresh;
     return DRAE_OK;
+}
+
+float *drae__model_add_filters(drae__model *model, int region) {
+    size_t pixels = (size_t)model->arch.size * (size_t)model->arch.size;
+    model->calibration.filters[region] = model->maps[region] + 2 * pixels;
+    return model->maps[region] + 2 * pixels;
 }
 
 void drae__model_clear_calibration(drae__model *model) {

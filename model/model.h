@@ -7,6 +7,7 @@
 #ifndef DRAE_MODEL_MODEL_H
 #define DRAE_MODEL_MODEL_H
 
+#include "kernels/matched.h"
 #include "kernels/ssim.h"
 #include "model/origin.h"
 #include "model/params.h"
@@ -58,6 +59,9 @@ typedef struct drae__calibration {
     /* mean [size,size], then scale [size,size] (> 0) of the blurred residual of good patches; NULL:
      * z is not known in this region. Where the kind is Z they are there. Borrowed. */
     const float *maps[DRAE__REGIONS_MAX];
+    /* Behind the maps: the scales of the matched filters (kernels/matched.h), by which z is m; NULL:
+     * z is that of points alone. */
+    const float *filters[DRAE__REGIONS_MAX];
     drae__threshold_origin from[DRAE__REGIONS_MAX];
     drae__calibration_origin origin;
 } drae__calibration;
@@ -82,9 +86,14 @@ void drae__model_free(drae__model *model);
 /* Allocates a network that is absent, zeroed. */
 drae_status drae__model_add(drae__model *model, drae__net net, drae__err *err);
 
-/* Gives a region zeroed maps [2,size,size] to fill, replacing those it had:
- * calibration.maps[region] leads to *maps, which the model owns. ERROR_MEMORY. */
+/* Gives a region zeroed maps [2,size,size] to fill, with room for the scales of the matched filters
+ * behind them, replacing those it had: calibration.maps[region] leads to *maps, which the model
+ * owns; calibration.filters[region] is NULL. ERROR_MEMORY. */
 drae_status drae__model_add_maps(drae__model *model, int region, float **maps, drae__err *err);
+
+/* The room behind the maps of a region, which must have them: [drae__m_scales(size)] to fill;
+ * calibration.filters[region] leads there. */
+float *drae__model_add_filters(drae__model *model, int region);
 
 /* Not calibrated, as after create; what calibration has seen is forgotten too. */
 void drae__model_clear_calibration(drae__model *model);
