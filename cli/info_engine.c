@@ -62,8 +62,12 @@ static void print_json(const char *path, const drae__engine_about *about) {
     print_quoted(d->compiler);
     printf(",\"width\":%d,\"latent\":%d,\"size\":%d,\"slope\":%.9g,\"ssim\":\"%s\"", d->arch.width,
            d->arch.latent, d->arch.size, (double)d->arch.slope, window_name(d));
-    printf(",\"device\":\"%s\",\"precision\":\"%s\",\"batch\":%d,\"verified\":%s",
-           device_name(d->device), precision_name(d), d->batch, d->verified ? "true" : "false");
+    printf(",\"device\":\"%s\"", device_name(d->device));
+    if (d->device == DRAE_DEVICE_CUDA) {
+        printf(",\"arch\":\"sm_%d\"", d->cuda.arch);
+    }
+    printf(",\"precision\":\"%s\",\"batch\":%d,\"verified\":%s,\"gate\":\"%s\"", precision_name(d),
+           d->batch, d->verified ? "true" : "false", d->verified ? "device" : "emulated");
     printf(",\"self_test\":{\"patches\":%d,\"bound\":%.9g,\"bound_z\":%.9g},\"regions\":[",
            d->n_tests, (double)d->test_bound, (double)d->test_bound_z);
     for (int r = 0; r < d->calibration.n_regions; r++) {
@@ -93,8 +97,13 @@ static void print_lines(const char *path, const drae__engine_about *about) {
     printf("%s: engine, format %d, %zu bytes, checksum ok\n", path, DRAE__ENGINE_FORMAT,
            about->n_bytes);
     printf("  sha256      %s\n", about->sha256);
-    printf("  compiled    by %s for %s, %s, batch %d%s\n", d->compiler, device_name(d->device),
-           precision_name(d), d->batch, d->verified ? "" : ", not verified on a device");
+    char arch[16] = "";
+    if (d->device == DRAE_DEVICE_CUDA) {
+        (void)snprintf(arch, sizeof arch, " sm_%d", d->cuda.arch);
+    }
+    printf("  compiled    by %s for %s%s, %s, batch %d%s\n", d->compiler, device_name(d->device),
+           arch, precision_name(d), d->batch,
+           d->verified ? "" : ", not verified on a device: f16 emulated");
     printf("  network     width %d, latent %d, size %d, slope %g, SSIM window %s\n", d->arch.width,
            d->arch.latent, d->arch.size, (double)d->arch.slope, window_name(d));
     printf("  self-test   %d patches, scores within %.3g\n", d->n_tests, (double)d->test_bound);
