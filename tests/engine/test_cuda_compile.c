@@ -150,6 +150,12 @@ START_TEST(refusals) {
     drae__model_tensor(&model, DRAE__NET_GENERATOR, "encoder/stage2/A/proj/weight")[7] = 7e4f;
     ck_assert_int_eq(refused(&model, NULL, 0, &err), DRAE_ERROR_NOT_FINITE);
     ck_assert_ptr_nonnull(strstr(err.text, "encoder/stage2/A/proj/weight"));
+    /* A score that the device does not compute. */
+    drae__model_free(&model);
+    make_model(&model);
+    ck_assert_ptr_nonnull(drae__model_add_filters(&model, 1));
+    ck_assert_int_eq(refused(&model, NULL, 0, &err), DRAE_ERROR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(err.text, "region 1"));
     drae__model_free(&model);
 }
 END_TEST
@@ -231,7 +237,6 @@ START_TEST(hostile_kernels) {
     says(&engine, ARCH_AT, 87, "sm_87");
     says(&engine, ARCH_AT, 0, "sm_0");
     says(&engine, ARCH_AT + 4 + 2, DRAE__CUDA_VARIANTS, "kernel of an operation");
-    says(&engine, ARCH_AT + 4 + 60, 1, "reserved");
     e_engine_free(&engine);
     engine = e_compile(8, SIZE, 0);
     says(&engine, ARCH_AT, 86, "an engine for the cpu");
