@@ -52,6 +52,19 @@ static const char *window_name(const drae__engine_data *d) {
     return d->ssim_window == DRAE__SSIM_GAUSSIAN ? "gaussian" : "uniform";
 }
 
+static void print_origin_json(const drae__calibration *c, int r) {
+    const drae__threshold_origin *from = &c->from[r];
+    printf(",\"undecided\":");
+    print_number_or_null(c->undecided[r] > 0.0f ? (double)c->undecided[r] : (double)NAN);
+    printf(",\"method\":\"%s\",\"low\":", drae__method_name(from->method));
+    print_number_or_null(from->low);
+    printf(",\"high\":");
+    print_number_or_null(from->high);
+    printf(",\"rate\":%.9g,\"effect\":%.9g,\"good\":%llu,\"products\":%llu,\"defective\":%llu",
+           from->rate, from->effect, (unsigned long long)from->n_good,
+           (unsigned long long)from->n_products, (unsigned long long)from->n_defective);
+}
+
 static void print_json(const char *path, const drae__engine_about *about) {
     const drae__engine_data *d = &about->data;
     const drae__provenance *p = &d->provenance;
@@ -77,9 +90,20 @@ static void print_json(const char *path, const drae__engine_about *about) {
         print_number_or_null((double)d->calibration.threshold[r]);
         printf(",\"anchor\":");
         print_number_or_null((double)d->calibration.anchor[r]);
+        print_origin_json(&d->calibration, r);
         putchar('}');
     }
-    printf("],\"training\":{\"data_hash\":");
+    const drae__calibration_origin *o = &d->calibration.origin;
+    printf("],\"calibration\":{\"unit\":\"%s\",\"disjoint\":\"%s\",\"rate\":%.9g,"
+           "\"undecided_rate\":%.9g,\"cost_miss\":%.9g,\"cost_reject\":%.9g,\"data_hash\":",
+           drae__rate_unit_name(o->unit), drae__disjoint_name(o->disjoint), o->rate,
+           o->undecided_rate, o->cost_miss, o->cost_reject);
+    print_quoted(o->data_hash);
+    printf(",\"defects_hash\":");
+    print_quoted(o->defects_hash);
+    printf(",\"version\":");
+    print_quoted(o->version);
+    printf("},\"training\":{\"data_hash\":");
     print_quoted(p->data_hash);
     printf(",\"revision\":");
     print_quoted(p->revision);
@@ -89,6 +113,19 @@ static void print_json(const char *path, const drae__engine_about *about) {
            (unsigned long long)p->seed, (long long)p->steps, (long long)p->samples);
     print_number_or_null(p->val_con);
     printf("}}\n");
+}
+
+static void print_origin(const drae__calibration *c) {
+    const drae__calibration_origin *o = &c->origin;
+    for (int r = 0; r < c->n_regions; r++) {
+        char text[256];
+        drae__threshold_origin_text(&c->from[r], o->unit, text, sizeof text);
+        printf("  origin %-3d  %s\n", r, text);
+    }
+    if (o->version[0] != '\0') {
+        printf("  calibrated  by %s on data %s, training data: %s\n", o->version, o->data_hash,
+               drae__disjoint_name(o->disjoint));
+    }
 }
 
 static void print_lines(const char *path, const drae__engine_about *about) {
@@ -118,10 +155,16 @@ static void print_lines(const char *path, const drae__engine_about *about) {
         } else {
             printf(" threshold %.6g", (double)threshold);
         }
+        if (d->calibration.undecided[r] > 0.0f) {
+            printf(", undecided above %.6g", (double)d->calibration.undecided[r]);
+        }
         printf(", anchor %.6g%s%s\n", (double)(isnan(anchor) ? DRAE__ANCHOR_DEFAULT : anchor),
                isnan(anchor) ? " (default)" : "",
-               d->calibration.maps[r] != NULL ? ", with maps of z" : "");
+               d->calibration.filters[r] != NULL ? ", with maps and matched filters of z"
+               : d->calibration.maps[r] != NULL  ? ", with maps of z"
+                                                 : "");
     }
+    print_origin(&d->calibration);
     printf("  training    data %s, revision %s, seed %llu\n",
            p->data_hash[0] != '\0' ? p->data_hash : "unknown",
            p->revision[0] != '\0' ? p->revision : "unknown", (unsigned long long)p->seed);
