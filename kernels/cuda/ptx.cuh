@@ -95,6 +95,11 @@ template <int GROUPS_LEFT> static __device__ __forceinline__ void cp_async_wait(
     asm volatile("cp.async.wait_group %0;" : : "n"(GROUPS_LEFT) : "memory");
 }
 
+/* No instruction: v is computed here and kept, not worked out again where it is used. */
+static __device__ __forceinline__ void settle(int &v) {
+    asm volatile("" : "+r"(v));
+}
+
 /* 9.7.9.22 cvt: two f32 to packed f16, nearest even, lo in the low half; and back. */
 static __device__ __forceinline__ uint32_t pack_f16x2(float lo, float hi) {
     uint32_t r;

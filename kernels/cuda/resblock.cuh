@@ -38,9 +38,9 @@ struct resblock_config {
                                      : MODE == DOUBLE || (MODE == HALVE && PAIR) ? 2
                                                                                  : 1;
     static constexpr int NP = PROJ_TAPS * K1;
-    static constexpr int KEPT = N1 > N2 + NP ? N1 : N2 + NP;
-    static constexpr int STEM_COLUMNS = PAIR ? 4 : 3; /* of the image that a pixel of p sees */
-    static constexpr int STEM_TAPS = 3 * STEM_COLUMNS;
+    /* Those of the shortcut are read again each time where registers are short. */
+    static constexpr bool NP_KEPT = MODE != DOUBLE || C == 16;
+    static constexpr int N2_KEPT = N2 + (NP_KEPT ? NP : 0), KEPT = N1 > N2_KEPT ? N1 : N2_KEPT;
     static constexpr int P_ROWS = IMAGE ? 3 * ROWS + 2 : 2 * S * ROWS + 3 - S;
     static constexpr int T_ROWS = 2 * ROWS + 2;
     static constexpr int P_READ = S * (ROWS - 1) + 3; /* rows of p that a step's t needs */

@@ -12,11 +12,11 @@ extern "C" drae_status drae__resblock_32(const resblock_args *a, const drae__cud
         return resblock_rows<32, 32, DOUBLE, 2, 2>(a, device, stream, err);
     }
     if (a->op.halve) {
-        return resblock_rows<32, 32, HALVE, 4, 4>(a, device, stream, err);
+        return resblock_rows<32, 32, HALVE, 3, 3>(a, device, stream, err);
     }
     if (a->op.image != nullptr) {
-        return resblock_rows<32, 32, KEEP, 4, 4, true>(a, device, stream, err);
+        return resblock_rows<32, 32, KEEP, 2, 2, true>(a, device, stream, err);
     }
-    return a->op.residual != nullptr ? resblock_rows<32, 32, IDENTITY, 4, 4>(a, device, stream, err)
-                                     : resblock_rows<32, 32, KEEP, 4, 4>(a, device, stream, err);
+    return a->op.residual != nullptr ? resblock_rows<32, 32, IDENTITY, 3, 3>(a, device, stream, err)
+                                     : resblock_rows<32, 32, KEEP, 3, 3>(a, device, stream, err);
 }

@@ -32,19 +32,28 @@
 #include "kernels/cuda/resblock_tile.cuh"
 
 template <class B> struct resblock_stream {
+    static constexpr int BY = B::MODE == DOUBLE ? 2 : 1;
+
     const resblock_args &a;
     unsigned char *p_ring, *t_ring;
-    int n, r0, r1;      /* patch; rows of t that belong to the band */
-    int member, parity; /* in the team; of the rows of a doubled map */
+    int n, r0, r1;             /* patch; rows of t that belong to the band */
+    int member, slice, parity; /* in the team; of channels; of the rows of a doubled map */
     affine bn;
     uint32_t wei[B::KEPT][4];
     uint32_t stem[B::IMAGE ? B::K1 : 1][4];
 
-    __device__ __forceinline__ unsigned char *p_row(int y) const {
-        return p_ring + (y + 2 * B::P_ROWS) % B::P_ROWS * (a.p_columns * B::CIN * 2);
+    /* Bytes from the first row of a ring to row y. */
+    __device__ __forceinline__ int p_row(int y) const {
+        return (y + 2 * B::P_ROWS) % B::P_ROWS * (a.p_columns * B::CIN * 2);
     }
-    __device__ __forceinline__ unsigned char *t_row(int y) const {
-        return t_ring + (y + 2 * B::T_ROWS) % B::T_ROWS * (a.t_columns * B::C * 2);
+    __device__ __forceinline__ int t_row(int y) const {
+        return (y + 2 * B::T_ROWS) % B::T_ROWS * (a.t_columns * B::C * 2);
+    }
+    /* This lane's 8 bytes of a tile of 16 channels of CH: of pixel lane / 4 + 8 x, border counted.
+     */
+    template <int CH> __device__ __forceinline__ int quad_at(int of) const {
+        const int t = resblock_lane() % 4;
+        return pixel_at<CH>(resblock_lane() / 4 + 1, 2 * of + t / 2) + t % 2 * 8;
     }
     /* First row of p of step j that the step before did not have, and the last one. */
     __device__ __forceinline__ int p_first(int j) const {
@@ -56,18 +65,24 @@ template <class B> struct resblock_stream {
 
     /* ---- load ---- */
 
-    /* Fragments of this warp's set: those of conv1 first, set by set. */
+    /* Fragment i of a set: those of conv1 lie first, set by set. */
+    __device__ __forceinline__ void load_weight(uint32_t (&w)[4], int first, int i) const {
+        const uint4 v =
+            reinterpret_cast<const uint4 *>(a.op.wei)[32 * (first + i) + resblock_lane()];
+        w[0] = v.x;
+        w[1] = v.y;
+        w[2] = v.z;
+        w[3] = v.w;
+    }
     __device__ __forceinline__ void keep_weights(int first, int count) {
-        const uint4 *from =
-            reinterpret_cast<const uint4 *>(a.op.wei) + 32 * first + resblock_lane();
         DRAE_UNROLL
         for (int i = 0; i < B::KEPT; i++) {
-            const uint4 v = from[i < count ? 32 * i : 0];
-            wei[i][0] = v.x;
-            wei[i][1] = v.y;
-            wei[i][2] = v.z;
-            wei[i][3] = v.w;
+            load_weight(wei[i], first, i < count ? i : 0);
         }
+    }
+    /* First fragment of a set of conv2. */
+    static __device__ __forceinline__ int second_at(int set) {
+        return B::N1 * B::SLICES + (B::N2 + B::NP) * set;
     }
 
     __device__ __forceinline__ void copy_rows(int first, int last) {
@@ -77,7 +92,7 @@ template <class B> struct resblock_stream {
             const bool inside = static_cast<unsigned>(y) < static_cast<unsigned>(op.h);
             const uint16_t *src =
                 op.src + (static_cast<ptrdiff_t>(n) * op.h + (inside ? y : 0)) * op.w * B::CIN;
-            unsigned char *row = p_row(y);
+            unsigned char *row = p_ring + p_row(y);
             for (int i = static_cast<int>(threadIdx.x); i < op.w * CHUNKS; i += B::THREADS) {
                 const int place = place_of<B::S>(i / CHUNKS + 1, a.p_columns);
                 ptx::cp_async_16(row + pixel_at<B::CIN>(place, i % CHUNKS), src + 8 * i, inside);
@@ -86,20 +101,23 @@ template <class B> struct resblock_stream {
         ptx::cp_async_commit();
     }
 
-    __device__ __forceinline__ float byte_at(int y, int x) const {
-        const bool inside = static_cast<unsigned>(y) < static_cast<unsigned>(a.op.h) &&
-                            static_cast<unsigned>(x) < static_cast<unsigned>(a.image_columns);
-        return inside
-                   ? static_cast<float>(
-                         a.op.image[(static_cast<ptrdiff_t>(n) * a.op.h + y) * a.image_columns + x])
-                   : 0.0f;
+    /* Two neighbouring bytes of the image as f16, which holds them exactly. */
+    __device__ __forceinline__ uint32_t bytes_at(int y, int x) const {
+        const unsigned columns = static_cast<unsigned>(a.image_columns);
+        const bool row = static_cast<unsigned>(y) < static_cast<unsigned>(a.op.h);
+        const uint8_t *from =
+            a.op.image + (static_cast<ptrdiff_t>(n) * a.op.h + y) * a.image_columns + x;
+        const float lo = row && static_cast<unsigned>(x) < columns ? from[0] : 0.0f;
+        const float hi = row && static_cast<unsigned>(x + 1) < columns ? from[1] : 0.0f;
+        return ptx::pack_f16x2(lo, hi);
     }
 
-    /* Weight of tap k of channel c of p: of the second pixel of a pair a column further on. */
+    /* Weight of tap k of channel c of p, 3 rows of 4 columns: the second pixel of a pair lies a
+     * column further on, a single one has zeros in the last. */
     __device__ __forceinline__ uint32_t stem_tap(int c, int k) const {
-        const int column = k % B::STEM_COLUMNS - (B::PAIR ? c / 8 : 0);
-        return k < B::STEM_TAPS && column >= 0 && column < 3
-                   ? a.op.stem_wei[9 * (c % a.vector_in) + 3 * (k / B::STEM_COLUMNS) + column]
+        const int column = k % 4 - (B::PAIR ? c / 8 : 0);
+        return k < 12 && column >= 0 && column < 3
+                   ? a.op.stem_wei[9 * (c & (a.vector_in - 1)) + 3 * (k / 4) + column]
                    : 0;
     }
 
@@ -116,38 +134,28 @@ template <class B> struct resblock_stream {
         }
     }
 
-    /* The image's byte under tap k of pixel x of p. */
-    __device__ __forceinline__ float tap_at(int y, int x, int k) const {
-        return byte_at(y + k / B::STEM_COLUMNS - 1,
-                       (B::PAIR ? 2 : 1) * x + k % B::STEM_COLUMNS - 1);
-    }
-
-    /* p = act(stem(image)) into the ring: bytes are exact in f16, all taps are one fragment. */
+    /* p = act(stem(image)) into the ring: all taps are one fragment. */
     __device__ __forceinline__ void make_rows(int first, int last) {
         const drae__cuda_block &op = a.op;
         const int g = resblock_lane() / 4, t = resblock_lane() % 4;
         const int tiles = drae__ceil_div(op.w, 8);
-        DRAE_UNROLL
-        for (int slice = 0; slice < B::K1; slice++) {
-            const affine norm = load_affine(op.stem_scale, op.stem_shift, slice, a.vector_in);
-            for (int i = resblock_warp(); i < (last - first + 1) * tiles; i += B::WARPS) {
-                const int y = first + i / tiles, x = i % tiles * 8 + g;
-                const bool inside = static_cast<unsigned>(y) < static_cast<unsigned>(op.h);
-                float sum[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-                uint32_t b[2] = {ptx::pack_f16x2(tap_at(y, x, 2 * t), tap_at(y, x, 2 * t + 1)), 0};
-                if (2 * t + 8 < B::STEM_TAPS) {
-                    b[1] =
-                        ptx::pack_f16x2(tap_at(y, x, 2 * t + 8),
-                                        2 * t + 9 < B::STEM_TAPS ? tap_at(y, x, 2 * t + 9) : 0.0f);
-                }
-                ptx::mma_m16n8k16_f16(sum, stem[slice], b);
-                uint2 v = activate(sum, norm, op.slope);
-                if (!inside) {
-                    v = make_uint2(0, 0);
-                }
-                if (x < op.w) {
-                    *reinterpret_cast<uint2 *>(
-                        p_row(y) + pixel_at<B::CIN>(x + 1, 2 * slice + t / 2) + t % 2 * 8) = v;
+        for (int y = first; y <= last; y++) {
+            const bool inside = static_cast<unsigned>(y) < static_cast<unsigned>(op.h);
+            unsigned char *row = p_ring + p_row(y);
+            for (int tile = resblock_warp(); tile < tiles; tile += B::WARPS) {
+                const int x = 8 * tile + g, column = (B::PAIR ? 2 : 1) * x - 1 + t % 2 * 2;
+                const uint32_t b[2] = {bytes_at(y - 1 + t / 2, column), bytes_at(y + 1, column)};
+                DRAE_UNROLL
+                for (int k = 0; k < B::K1; k++) {
+                    const affine bn_stem =
+                        load_affine(op.stem_scale, op.stem_shift, k, a.vector_in);
+                    float sum[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+                    ptx::mma_m16n8k16_f16(sum, stem[k], b);
+                    uint2 v = activate(sum, bn_stem, op.slope);
+                    v.x = inside && x < op.w ? v.x : 0;
+                    v.y = inside && x < op.w ? v.y : 0;
+                    *reinterpret_cast<uint2 *>(row + quad_at<B::CIN>(k) + tile * (8 * B::CIN * 2)) =
+                        v;
                 }
             }
         }
@@ -163,12 +171,12 @@ template <class B> struct resblock_stream {
 
     /* ---- first convolution: ROWS rows of t from y on ---- */
 
-    __device__ __forceinline__ void make_t(int y, int slice) {
-        const unsigned char *rows[B::P_READ];
-        int at[3];
+    __device__ __forceinline__ void make_t(int y) {
+        int rows[B::P_READ], at[3];
         DRAE_UNROLL
         for (int i = 0; i < B::P_READ; i++) {
             rows[i] = p_row(B::S * y - 1 + i);
+            ptx::settle(rows[i]);
         }
         DRAE_UNROLL
         for (int kx = 0; kx < 3; kx++) {
@@ -188,7 +196,7 @@ template <class B> struct resblock_stream {
                     DRAE_UNROLL
                     for (int i = 0; i < B::P_READ; i++) {
                         uint32_t b[2][2];
-                        load_pixels(b, rows[i] + unit + (at[kx] ^ k << 5));
+                        load_pixels(b, p_ring + (rows[i] + (unit + (at[kx] ^ k << 5))));
                         DRAE_UNROLL
                         for (int row = 0; row < B::ROWS; row++) {
                             const int ky = i - B::S * row;
@@ -201,36 +209,40 @@ template <class B> struct resblock_stream {
             }
             DRAE_UNROLL
             for (int row = 0; row < B::ROWS; row++) {
-                store_t(y + row, u, slice, acc[row]);
+                store_t(y + row, u, acc[row]);
             }
         }
     }
 
-    __device__ __forceinline__ void store_t(int y, int u, int slice, const tile_pair &acc) const {
-        const int t = resblock_lane() % 4;
+    /* What lies outside the image is stored as zeros, without a branch. */
+    __device__ __forceinline__ void store_t(int y, int u, const tile_pair &acc) const {
         const bool inside = static_cast<unsigned>(y) < static_cast<unsigned>(a.h_mid);
-        unsigned char *to = t_row(y);
+        const int end = inside ? a.w_mid - RESBLOCK_UNIT * u - resblock_lane() / 4 : 0;
+        unsigned char *to =
+            t_ring + (t_row(y) + u * (RESBLOCK_UNIT * B::C * 2) + quad_at<B::C>(slice));
         DRAE_UNROLL
         for (int tile = 0; tile < 2; tile++) {
             uint2 v = activate(acc[tile], bn, a.op.slope);
-            const int x = RESBLOCK_UNIT * u + 8 * tile + resblock_lane() / 4;
-            if (!inside) {
-                v = make_uint2(0, 0);
-            }
-            if (x < a.w_mid) {
-                *reinterpret_cast<uint2 *>(to + pixel_at<B::C>(x + 1, 2 * slice + t / 2) +
-                                           t % 2 * 8) = v;
-            }
+            v.x = 8 * tile < end ? v.x : 0;
+            v.y = 8 * tile < end ? v.y : 0;
+            *reinterpret_cast<uint2 *>(to + tile * (8 * B::C * 2)) = v;
         }
     }
 
     /* ---- second convolution, shortcut, results ---- */
 
-    /* Element of this lane's 4 channels of a result. */
-    __device__ __forceinline__ ptrdiff_t result_at(int y, int x, int slice) const {
-        const int by = B::MODE == DOUBLE ? 2 : 1;
-        return ((static_cast<ptrdiff_t>(n) * by * a.h_mid + y) * by * a.w_mid + x) * B::C +
-               16 * slice + 4 * (resblock_lane() % 4);
+    /* Element, within the patch, of this lane's 4 channels of unit u of row y of a result, columns
+     * BY x + plus; the next tile is 8 BY C further. */
+    __device__ __forceinline__ int result_at(int y, int u, int plus) const {
+        const int x = RESBLOCK_UNIT * u + resblock_lane() / 4;
+        return (y * (BY * a.w_mid) + BY * x + plus) * B::C + 16 * slice + 4 * (resblock_lane() % 4);
+    }
+    /* Columns that are left from this lane's pixel of unit u on; none in a row outside. */
+    __device__ __forceinline__ int left(int u, bool row_inside) const {
+        return row_inside ? a.w_mid - RESBLOCK_UNIT * u - resblock_lane() / 4 : 0;
+    }
+    __device__ __forceinline__ ptrdiff_t patch_at() const {
+        return static_cast<ptrdiff_t>(n) * (BY * a.h_mid) * (BY * a.w_mid) * B::C;
     }
 
     /* The B operands of pixels of p under row y of t, tap of the shortcut, 16 channels from 16 k
@@ -238,20 +250,19 @@ template <class B> struct resblock_stream {
     __device__ __forceinline__ void load_shortcut(uint32_t (&b)[2][2], int y, int u, int tap,
                                                   int k) const {
         const drae__cuda_block &op = a.op;
-        const int t = resblock_lane() % 4;
+        const int end = left(u, y < r1), x = RESBLOCK_UNIT * u + resblock_lane() / 4;
+        const uint16_t *from =
+            op.src + static_cast<ptrdiff_t>(n) * op.h * op.w * B::CIN +
+            ((B::S * y * op.w + B::S * x + tap) * B::CIN + 16 * k + 4 * (resblock_lane() % 4));
         DRAE_UNROLL
         for (int tile = 0; tile < 2; tile++) {
-            const int x = RESBLOCK_UNIT * u + 8 * tile + resblock_lane() / 4;
             uint2 v = make_uint2(0, 0);
             if (B::IMAGE) {
                 v = *reinterpret_cast<const uint2 *>(
-                    p_row(y) + pixel_at<B::CIN>(x + 1, 2 * k + t / 2) + t % 2 * 8);
-            } else if (y < r1 && x < a.w_mid) {
-                v = *reinterpret_cast<const uint2 *>(
-                    op.src +
-                    ((static_cast<ptrdiff_t>(n) * op.h + B::S * y) * op.w + B::S * x + tap) *
-                        B::CIN +
-                    16 * k + 4 * t);
+                    p_ring + (p_row(y) + quad_at<B::CIN>(k) +
+                              (RESBLOCK_UNIT * u + 8 * tile) * (B::CIN * 2)));
+            } else if (8 * tile < end) {
+                v = *reinterpret_cast<const uint2 *>(from + tile * (8 * B::S * B::CIN));
             }
             b[tile][0] = v.x;
             b[tile][1] = v.y;
@@ -259,18 +270,18 @@ template <class B> struct resblock_stream {
     }
 
     /* The residual where there is one, else the projection of p. */
-    __device__ __forceinline__ void start(tile_pair (&acc)[B::ROWS], int y, int u, int slice) {
+    __device__ __forceinline__ void start(tile_pair (&acc)[B::ROWS], int y, int u) {
         DRAE_UNROLL
         for (int row = 0; row < B::ROWS; row++) {
             clear(acc[row]);
             if (B::MODE == IDENTITY) {
+                const int end = left(u, y + row < r1);
+                const uint16_t *from = a.op.residual + patch_at() + result_at(y + row, u, 0);
                 DRAE_UNROLL
                 for (int tile = 0; tile < 2; tile++) {
-                    const int x = RESBLOCK_UNIT * u + 8 * tile + resblock_lane() / 4;
                     uint2 r = make_uint2(0, 0);
-                    if (y + row < r1 && x < a.w_mid) {
-                        r = *reinterpret_cast<const uint2 *>(a.op.residual +
-                                                             result_at(y + row, x, slice));
+                    if (8 * tile < end) {
+                        r = *reinterpret_cast<const uint2 *>(from + tile * (8 * B::C));
                     }
                     untranspose(acc[row][tile], r);
                 }
@@ -285,36 +296,39 @@ template <class B> struct resblock_stream {
         }
     }
 
-    /* 16 channels x 16 pixels of row y of the result, columns by * x + plus. */
-    __device__ __forceinline__ void store_out(const tile_pair &v, int slice, int y, int u, int by,
-                                              int plus, bool row_inside) const {
+    /* 16 channels x 16 pixels of row y of the result, columns BY x + plus. */
+    __device__ __forceinline__ void store_out(const tile_pair &v, int y, int u, int plus,
+                                              bool row_inside) const {
         const drae__cuda_block &op = a.op;
-        DRAE_UNROLL
-        for (int tile = 0; tile < 2; tile++) {
-            const int x = RESBLOCK_UNIT * u + 8 * tile + resblock_lane() / 4;
-            const bool inside = row_inside && x < a.w_mid;
-            const ptrdiff_t at = result_at(y, by * x + plus, slice);
-            if (op.raw != nullptr) {
+        const int end = left(u, row_inside);
+        const ptrdiff_t at = patch_at() + result_at(y, u, plus);
+        if (op.raw != nullptr) {
+            DRAE_UNROLL
+            for (int tile = 0; tile < 2; tile++) {
                 const uint2 raw = transpose(v[tile][0], v[tile][1], v[tile][2], v[tile][3]);
-                if (inside) {
-                    *reinterpret_cast<uint2 *>(op.raw + at) = raw;
+                if (8 * tile < end) {
+                    *reinterpret_cast<uint2 *>(op.raw + at + tile * (8 * BY * B::C)) = raw;
                 }
             }
-            if (op.act != nullptr) {
+        }
+        if (op.act != nullptr) {
+            DRAE_UNROLL
+            for (int tile = 0; tile < 2; tile++) {
                 const uint2 act = activate(v[tile], bn, op.slope);
-                if (inside) {
-                    *reinterpret_cast<uint2 *>(op.act + at) = act;
+                if (8 * tile < end) {
+                    *reinterpret_cast<uint2 *>(op.act + at + tile * (8 * BY * B::C)) = act;
                 }
             }
         }
     }
 
-    /* Rows of t from y - 1 on, and where a lane reads in them. */
-    __device__ __forceinline__ void open_t(const unsigned char *(&rows)[B::ROWS + 2], int (&at)[3],
-                                           int y) const {
+    /* COUNT rows of t from y on, and where a lane reads in them. */
+    template <int COUNT>
+    __device__ __forceinline__ void open_t(int (&rows)[COUNT], int (&at)[3], int y) const {
         DRAE_UNROLL
-        for (int i = 0; i < B::ROWS + 2; i++) {
-            rows[i] = t_row(y - 1 + i);
+        for (int i = 0; i < COUNT; i++) {
+            rows[i] = t_row(y + i);
+            ptx::settle(rows[i]);
         }
         DRAE_UNROLL
         for (int kx = 0; kx < 3; kx++) {
@@ -323,14 +337,13 @@ template <class B> struct resblock_stream {
     }
 
     /* Rows y .. y + ROWS - 1 of the block's output, at the size of t. */
-    __device__ __forceinline__ void make_out(int y, int slice) {
-        const unsigned char *rows[B::ROWS + 2];
-        int at[3];
-        open_t(rows, at, y);
+    __device__ __forceinline__ void make_out(int y) {
+        int rows[B::ROWS + 2], at[3];
+        open_t(rows, at, y - 1);
         for (int u = member; u < a.units; u += B::TEAM2) {
             const int unit = u * (RESBLOCK_UNIT * B::C * 2);
             tile_pair acc[B::ROWS];
-            start(acc, y, u, slice);
+            start(acc, y, u);
             DRAE_UNROLL
             for (int k = 0; k < B::K2; k++) {
                 DRAE_UNROLL
@@ -338,7 +351,7 @@ template <class B> struct resblock_stream {
                     DRAE_UNROLL
                     for (int i = 0; i < B::ROWS + 2; i++) {
                         uint32_t b[2][2];
-                        load_pixels(b, rows[i] + unit + (at[kx] ^ k << 5));
+                        load_pixels(b, t_ring + (rows[i] + (unit + (at[kx] ^ k << 5))));
                         DRAE_UNROLL
                         for (int row = 0; row < B::ROWS; row++) {
                             const int ky = i - row;
@@ -351,7 +364,7 @@ template <class B> struct resblock_stream {
             }
             DRAE_UNROLL
             for (int row = 0; row < B::ROWS; row++) {
-                store_out(acc[row], slice, y + row, u, 1, 0, y + row < r1);
+                store_out(acc[row], y + row, u, 0, y + row < r1);
             }
         }
     }
@@ -362,10 +375,9 @@ template <class B> struct resblock_stream {
      * first in the weights; even columns x and x - 1, odd ones x and x + 1, x first. A warp makes
      * the rows of its parity, both phases of the columns.
      */
-    __device__ __forceinline__ void make_out_double(int y, int slice) {
-        const unsigned char *rows[B::ROWS + 2];
-        int at[3];
-        open_t(rows, at, y);
+    __device__ __forceinline__ void make_out_double(int y) {
+        int rows[B::ROWS + 1], at[3];
+        open_t(rows, at, y - 1 + parity);
         for (int u = member; u < a.units; u += B::TEAM2) {
             const int unit = u * (RESBLOCK_UNIT * B::C * 2);
             tile_pair acc[2][B::ROWS];
@@ -377,8 +389,7 @@ template <class B> struct resblock_stream {
                     DRAE_UNROLL
                     for (int i = 0; i <= B::ROWS; i++) {
                         uint32_t b[2][2];
-                        load_pixels(b, (parity == 0 ? rows[i] : rows[i + 1]) + unit +
-                                           (at[dx] ^ k << 5));
+                        load_pixels(b, t_ring + (rows[i] + (unit + (at[dx] ^ k << 5))));
                         DRAE_UNROLL
                         for (int both = 0; both < 4; both++) {
                             const int phase = both / 2, lower = both % 2, row = i - lower;
@@ -394,8 +405,7 @@ template <class B> struct resblock_stream {
             DRAE_UNROLL
             for (int i = 0; i < 2 * B::ROWS; i++) {
                 const int row = i / 2, phase = i % 2;
-                store_out(acc[phase][row], slice, 2 * (y + row) + parity, u, 2, phase,
-                          y + row < r1);
+                store_out(acc[phase][row], 2 * (y + row) + parity, u, phase, y + row < r1);
             }
         }
     }
@@ -405,20 +415,35 @@ template <class B> struct resblock_stream {
         for (int row = 0; row < B::ROWS; row++) {
             clear(acc[0][row]);
             clear(acc[1][row]);
+        }
+        DRAE_UNROLL
+        for (int k = 0; k < B::K1; k++) {
+            uint32_t b[B::ROWS][2][2];
             DRAE_UNROLL
-            for (int k = 0; k < B::K1; k++) {
-                uint32_t b[2][2];
-                load_shortcut(b, y + row, u, 0, k);
+            for (int row = 0; row < B::ROWS; row++) {
+                load_shortcut(b[row], y + row, u, 0, k);
+            }
+            DRAE_UNROLL
+            for (int phase = 0; phase < 2; phase++) {
+                const int i = B::N2 + phase * B::K1 + k;
+                uint32_t again[4];
+                if constexpr (!B::NP_KEPT) {
+                    load_weight(again, second_at(parity * B::SLICES + slice), i);
+                }
                 DRAE_UNROLL
-                for (int phase = 0; phase < 2; phase++) {
-                    multiply(acc[phase][row], wei[B::N2 + phase * B::K1 + k], b);
+                for (int row = 0; row < B::ROWS; row++) {
+                    if constexpr (B::NP_KEPT) {
+                        multiply(acc[phase][row], wei[i], b[row]);
+                    } else {
+                        multiply(acc[phase][row], again, b[row]);
+                    }
                 }
             }
         }
     }
 
     /* Both teams meet at the one barrier of a step. */
-    __device__ __forceinline__ void run(bool first, int slice) {
+    __device__ __forceinline__ void run(bool first) {
         const int steps = drae__ceil_div(r1 - r0 + 2, B::ROWS);
         bring_rows(p_first(0), p_last(0));
         for (int j = 0; j <= steps; j++) {
@@ -430,13 +455,13 @@ template <class B> struct resblock_stream {
             const int y = r0 - 2 + B::ROWS * (j - 1);
             if (first) {
                 if (j < steps) {
-                    make_t(r0 - 1 + B::ROWS * j, slice);
+                    make_t(r0 - 1 + B::ROWS * j);
                 }
             } else if (y >= r0) {
                 if constexpr (B::MODE == DOUBLE) {
-                    make_out_double(y, slice);
+                    make_out_double(y);
                 } else {
-                    make_out(y, slice);
+                    make_out(y);
                 }
             }
         }
@@ -466,6 +491,7 @@ __global__ void __launch_bounds__(B::THREADS, 1) resblock_f16_nhwc(const resbloc
                             r0,
                             r1,
                             first ? warp % B::TEAM1 : second % B::TEAM2,
+                            slice,
                             first ? 0 : set / B::SLICES,
                             load_affine(first ? a.op.scale1 : a.op.scale2,
                                         first ? a.op.shift1 : a.op.shift2, slice, a.vector_c),
@@ -477,9 +503,9 @@ __global__ void __launch_bounds__(B::THREADS, 1) resblock_f16_nhwc(const resbloc
     if (first) {
         s.keep_weights(B::N1 * set, B::N1);
     } else {
-        s.keep_weights(B::N1 * B::SLICES + (B::N2 + B::NP) * set, B::N2 + B::NP);
+        s.keep_weights(resblock_stream<B>::second_at(set), B::N2 + B::NP);
     }
-    s.run(first, slice);
+    s.run(first);
 }
 
 #endif

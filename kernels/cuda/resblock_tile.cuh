@@ -70,7 +70,8 @@ static __device__ __forceinline__ void clear(tile_pair &t) {
     }
 }
 
-/* Scale and shift of this lane's channels of a slice: rows lane / 4 and 8 more. */
+/* Scale and shift of this lane's channels of a slice: rows lane / 4 and 8 more. length, of the
+ * vectors, is a power of two: those of pairs repeat. */
 struct affine {
     float scale[2], shift[2];
 };
@@ -78,8 +79,8 @@ struct affine {
 static __device__ __forceinline__ affine load_affine(const float *scale, const float *shift,
                                                      int slice, int length) {
     const int g = resblock_lane() / 4, c = 16 * slice + 4 * (g / 2) + g % 2;
-    affine a = {{scale[c % length], scale[(c + 2) % length]},
-                {shift[c % length], shift[(c + 2) % length]}};
+    affine a = {{scale[c & (length - 1)], scale[(c + 2) & (length - 1)]},
+                {shift[c & (length - 1)], shift[(c + 2) & (length - 1)]}};
     return a;
 }
 

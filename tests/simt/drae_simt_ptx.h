@@ -16,6 +16,9 @@ void copy_wait(int groups_left);
 } // namespace simt
 
 namespace ptx {
+
+static inline void settle(int &) {
+}
 static inline void ldmatrix_x1(uint32_t (&r)[1], const void *row) {
     simt::ldmatrix(r, 1, false, row);
 }
