@@ -42,7 +42,31 @@ void drae__info_calibration(drae__info_print *print, const drae__calibration *ca
         drae__info_text(print, "score", drae__score_name(calibration->kind[i]));
         drae__info_number(print, "threshold", (double)calibration->threshold[i], 9);
         drae__info_number(print, "anchor", (double)calibration->anchor[i], 9);
+        const drae__threshold_origin *from = &calibration->from[i];
+        drae__info_number(print, "undecided", (double)calibration->undecided[i], 9);
+        drae__info_text(print, "method", drae__method_name(from->method));
+        if (from->method != DRAE__METHOD_UNKNOWN) {
+            drae__info_number(print, "low", from->low, 9);
+            drae__info_number(print, "high", from->high, 9);
+            drae__info_number(print, "rate", from->rate, 9);
+            drae__info_number(print, "effect", from->effect, 9);
+            drae__info_uint(print, "good", from->n_good);
+            drae__info_uint(print, "products", from->n_products);
+            drae__info_uint(print, "defective", from->n_defective);
+        }
         drae__info_close(print);
     }
+    drae__info_close(print);
+    const drae__calibration_origin *o = &calibration->origin;
+    drae__info_open(print, "calibration");
+    drae__info_text(print, "version", o->version);
+    drae__info_text(print, "unit", drae__rate_unit_name(o->unit));
+    drae__info_number(print, "rate", o->rate, 9);
+    drae__info_number(print, "undecided_rate", o->undecided_rate, 9);
+    drae__info_number(print, "cost_miss", o->cost_miss, 9);
+    drae__info_number(print, "cost_reject", o->cost_reject, 9);
+    drae__info_text(print, "disjoint", drae__disjoint_name(o->disjoint));
+    drae__info_text(print, "data_hash", o->data_hash);
+    drae__info_text(print, "defects_hash", o->defects_hash);
     drae__info_close(print);
 }

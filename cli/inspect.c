@@ -126,9 +126,11 @@ static drae_status read_calibration(run *r, drae__err *err) {
     int known = n_regions > 0 ? (int)n_regions : DRAE__REGIONS_MAX;
     for (int i = 0; i < DRAE__REGIONS_MAX; i++) {
         r->in.threshold[i] = NAN;
+        r->in.undecided[i] = NAN;
         r->in.anchor[i] = NAN;
         if (i < known) {
             (void)drae_engine_get_threshold(r->engine, i, &r->in.threshold[i]);
+            (void)drae_engine_get_undecided(r->engine, i, &r->in.undecided[i]);
             (void)drae_engine_get_anchor(r->engine, i, &r->in.anchor[i]);
             (void)drae_engine_get_score(r->engine, i, &r->in.kind[i]);
         }
@@ -156,6 +158,9 @@ static drae_status prepare_strips(run *r, drae__err *err) {
     for (int i = 0; i < h->regions.n && status == DRAE_OK; i++) {
         if (!isnan(in->threshold[h->regions.values[i]])) {
             status = drae_strip_set_threshold(in->strip, i, in->threshold[h->regions.values[i]]);
+        }
+        if (status == DRAE_OK && !isnan(in->undecided[h->regions.values[i]])) {
+            status = drae_strip_set_undecided(in->strip, i, in->undecided[h->regions.values[i]]);
         }
     }
     if (status != DRAE_OK) {

@@ -65,6 +65,7 @@ static drae__mark mark_of(uint8_t reason) {
     case DRAE_REASON_DUPLICATE:
     case DRAE_REASON_VOTE:
     case DRAE_REASON_UNDECIDED:
+    case DRAE_REASON_BAND:
         return DRAE__MARK_REJECT;
     default:
         return DRAE__MARK_NO_RESULT;

@@ -22,7 +22,11 @@ drae_reason drae__score_reason(const drae__inspection *inspection, size_t index,
     if (isnan(threshold)) {
         return DRAE_REASON_UNCALIBRATED;
     }
-    return score > threshold ? DRAE_REASON_SCORE : DRAE_REASON_NONE;
+    if (score > threshold) {
+        return DRAE_REASON_SCORE;
+    }
+    return score > inspection->undecided[inspection->records[index].region] ? DRAE_REASON_BAND
+                                                                            : DRAE_REASON_NONE;
 }
 
 drae_status drae__inspection_decide(const drae__inspection *inspection, size_t s, drae__err *err) {
@@ -38,6 +42,7 @@ drae_status drae__inspection_decide(const drae__inspection *inspection, size_t s
         switch (inspection->reasons[i]) {
         case DRAE_REASON_NONE:
         case DRAE_REASON_SCORE:
+        case DRAE_REASON_BAND:
         case DRAE_REASON_NOT_FINITE:
         case DRAE_REASON_UNCALIBRATED:
             put = drae_strip_put_score(strip, h->frame_of[i], vial, region, inspection->scores[i]);

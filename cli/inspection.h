@@ -22,6 +22,7 @@ typedef struct drae__inspection {
     bool labelled;
     drae__hierarchy hierarchy;
     float threshold[DRAE__REGIONS_MAX]; /* NAN: not calibrated */
+    float undecided[DRAE__REGIONS_MAX]; /* above it, up to the threshold; NAN: no such band */
     float anchor[DRAE__REGIONS_MAX];
     drae_score kind[DRAE__REGIONS_MAX]; /* the score that decides */
     bool maps;                          /* z is known in some region */

@@ -15,9 +15,9 @@
 
 #define ALIGN        256
 #define HEADER_BYTES 256
-#define META_BYTES   512
+#define META_BYTES   1024
 #define DIGEST_BYTES 32
-#define REGION_BYTES 16
+#define REGION_BYTES 80
 
 /* The carriage return and the control character show a transfer that took the file for text. */
 static const uint8_t magic[8] = {'D', 'R', 'A', 'E', '\r', '\n', 0x1a, '\n'};
@@ -86,6 +86,34 @@ static void walk_header(drae__codec *c, const layout *l) {
     drae__codec_zeros(c, HEADER_BYTES);
 }
 
+static void walk_origin(drae__codec *c, drae__calibration_origin *o) {
+    uint32_t unit = (uint32_t)o->unit, disjoint = (uint32_t)o->disjoint;
+    drae__codec_u32_max(c, &unit, DRAE__RATE_UNITS - 1, "unit of the false-reject rate");
+    drae__codec_u32_max(c, &disjoint, DRAE__DISJOINTS - 1, "disjointness");
+    drae__codec_f64(c, &o->rate);
+    drae__codec_f64(c, &o->undecided_rate);
+    drae__codec_f64(c, &o->cost_miss);
+    drae__codec_f64(c, &o->cost_reject);
+    drae__codec_text(c, o->data_hash, sizeof o->data_hash, "calibration data hash");
+    drae__codec_text(c, o->defects_hash, sizeof o->defects_hash, "hash of the defects");
+    drae__codec_text(c, o->version, sizeof o->version, "version that calibrated");
+    o->unit = (drae__rate_unit)unit;
+    o->disjoint = (drae__disjoint)disjoint;
+}
+
+static void walk_threshold_origin(drae__codec *c, drae__threshold_origin *from) {
+    uint32_t method = (uint32_t)from->method;
+    drae__codec_u32_max(c, &method, DRAE__METHODS - 1, "method of a threshold");
+    drae__codec_f64(c, &from->low);
+    drae__codec_f64(c, &from->high);
+    drae__codec_f64(c, &from->rate);
+    drae__codec_f64(c, &from->effect);
+    drae__codec_u64(c, &from->n_good);
+    drae__codec_u64(c, &from->n_products);
+    drae__codec_u64(c, &from->n_defective);
+    from->method = (drae__threshold_method)method;
+}
+
 static void walk_meta(drae__codec *c, drae__engine_data *d) {
     uint32_t block = (uint32_t)d->arch.block, window = (uint32_t)d->ssim_window;
     uint32_t device = (uint32_t)d->device, verified = d->verified ? 1 : 0;
@@ -120,6 +148,7 @@ static void walk_meta(drae__codec *c, drae__engine_data *d) {
     drae__codec_bytes_max(c, d->cuda.of, sizeof d->cuda.of, DRAE__CUDA_VARIANTS - 1,
                           "kernel of an operation");
     d->cuda.arch = (int)arch;
+    walk_origin(c, &d->calibration.origin);
     drae__codec_zeros(c, META_BYTES);
     d->arch.block = (drae__block_kind)block;
     d->ssim_window = (drae__ssim_window)window;
@@ -137,6 +166,8 @@ static void walk_calibration(drae__codec *c, drae__calibration *calibration, con
         drae__codec_f32(c, &calibration->anchor[r]);
         drae__codec_u32_max(c, &kind, DRAE__SCORE_KINDS - 1, "deciding score");
         drae__codec_u32_max(c, &maps, 2, "maps of a region");
+        drae__codec_f32(c, &calibration->undecided[r]);
+        walk_threshold_origin(c, &calibration->from[r]);
         calibration->kind[r] = (drae__score_kind)kind;
         calibration->maps[r] = maps != 0 ? there : NULL;
         calibration->filters[r] = maps == 2 ? there : NULL;
@@ -276,11 +307,25 @@ static drae_status check_choices(const drae__engine_data *d, drae__err *err) {
 }
 
 static drae_status check_calibration(const drae__engine_data *d, drae__err *err) {
+    const char *wrong = drae__calibration_origin_wrong(&d->calibration.origin);
+    if (wrong != NULL) {
+        return drae__fail(err, DRAE_ERROR_FILE, "calibration: %s", wrong);
+    }
     for (int r = 0; r < d->calibration.n_regions; r++) {
         float threshold = d->calibration.threshold[r], anchor = d->calibration.anchor[r];
         if (isinf(threshold) || isinf(anchor) || anchor <= 0.0f) {
             return drae__fail(err, DRAE_ERROR_FILE, "region %d: threshold %g, anchor %g", r,
                               (double)threshold, (double)anchor);
+        }
+        float undecided = d->calibration.undecided[r];
+        if (!(undecided >= 0.0f) || (undecided > 0.0f && !(undecided < threshold))) {
+            return drae__fail(err, DRAE_ERROR_FILE,
+                              "region %d: undecided above %g, threshold %g: must be below it", r,
+                              (double)undecided, (double)threshold);
+        }
+        wrong = drae__threshold_origin_wrong(&d->calibration.from[r]);
+        if (wrong != NULL) {
+            return drae__fail(err, DRAE_ERROR_FILE, "region %d: %s", r, wrong);
         }
         if (d->calibration.kind[r] == DRAE__SCORE_Z && d->calibration.maps[r] == NULL) {
             return drae__fail(err, DRAE_ERROR_FILE, "region %d: decided by z, but has no maps", r);

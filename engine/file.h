@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The engine file, format 2 (docs/engine-file.md has the table of bytes): a header, sections at
+ * The engine file, format 3 (docs/engine-file.md has the table of bytes): a header, sections at
  * multiples of 256 bytes in one fixed order with zeros between, and at the end the SHA-256 of every
  * byte before it. All numbers are little endian. There is exactly one file for given contents, and
  * reading accepts nothing else: offsets and sizes must be the ones that writing would have chosen.
@@ -12,7 +12,7 @@
 #include "engine/cuda_choice.h"
 #include "model/model.h"
 
-#define DRAE__ENGINE_FORMAT    2
+#define DRAE__ENGINE_FORMAT    3
 #define DRAE__ENGINE_BATCH_MAX 4096
 #define DRAE__ENGINE_TESTS_MAX 64
 

@@ -3,6 +3,8 @@
 #include "drae/version.h"
 #include "engine/engine.h"
 
+#include <math.h>
+
 int drae_version(void) {
     return DRAE_VERSION_NUMBER;
 }
@@ -117,6 +119,15 @@ drae_status drae_engine_get_threshold(const drae_engine *engine, int region, flo
         return DRAE_ERROR_ARGUMENT;
     }
     *threshold = engine->threshold[region];
+    return DRAE_OK;
+}
+
+drae_status drae_engine_get_undecided(const drae_engine *engine, int region, float *undecided) {
+    if (engine == NULL || undecided == NULL || !region_known(engine, region)) {
+        return DRAE_ERROR_ARGUMENT;
+    }
+    float above = engine->data.calibration.undecided[region];
+    *undecided = above > 0.0f ? above : NAN;
     return DRAE_OK;
 }
 

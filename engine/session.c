@@ -191,8 +191,11 @@ static drae_status check(drae_session *s, size_t n, const uint8_t *patches,
 }
 
 /* Not a number is never good: a comparison with it is false. */
-static drae_verdict judge(float score, float threshold) {
+static drae_verdict judge(float score, float threshold, float undecided) {
     if (isnan(threshold)) {
+        return DRAE_VERDICT_UNDECIDED;
+    }
+    if (undecided > 0.0f && score > undecided && score <= threshold) {
         return DRAE_VERDICT_UNDECIDED;
     }
     return score <= threshold ? DRAE_VERDICT_GOOD : DRAE_VERDICT_REJECT;
@@ -237,7 +240,9 @@ static drae_status infer(drae_session *s, size_t n, const uint8_t *patches, cons
         }
         if (verdicts != NULL) {
             float threshold = s->engine->threshold[region];
-            verdicts[i] = isfinite(score) ? judge(score, threshold) : DRAE_VERDICT_REJECT;
+            float undecided = s->engine->data.calibration.undecided[region];
+            verdicts[i] =
+                isfinite(score) ? judge(score, threshold, undecided) : DRAE_VERDICT_REJECT;
         }
         if (!isfinite(score) && status == DRAE_OK) {
             status = drae__fail(&s->err, DRAE_ERROR_NOT_FINITE,

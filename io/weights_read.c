@@ -257,7 +257,7 @@ drae_status drae__weights_load(const char *path, unsigned want, unsigned need, d
             n++;
         }
     }
-    if (n == 0) {
+    if (n == 0 && (want & DRAE__WEIGHTS_SEEN) == 0) {
         return drae__fail(err, DRAE_ERROR_ARGUMENT, "%s: no network is asked for", path);
     }
     paths[n++] = "/calibration";

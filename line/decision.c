@@ -28,7 +28,9 @@ struct drae_strip {
     uint8_t reason;   /* strongest of all vials */
     uint8_t *vial;    /* [n_vials] strongest reason of the vial's cells */
     float *threshold; /* [n_regions], NAN where there is none */
-    cell *cells;      /* [n_frames, n_vials, n_regions] */
+    float *undecided; /* [n_regions], the lower end of the band, NAN where there is none */
+    bool allow_undecided;
+    cell *cells; /* [n_frames, n_vials, n_regions] */
     drae__err err;
 };
 
@@ -109,13 +111,16 @@ drae_status drae_strip_create(int n_frames, int n_vials, int n_regions, drae_str
     fresh->n_regions = n_regions;
     fresh->vial = calloc((size_t)n_vials, sizeof *fresh->vial);
     fresh->threshold = calloc((size_t)n_regions, sizeof *fresh->threshold);
+    fresh->undecided = calloc((size_t)n_regions, sizeof *fresh->undecided);
     fresh->cells = calloc(cell_count(fresh), sizeof *fresh->cells);
-    if (fresh->vial == NULL || fresh->threshold == NULL || fresh->cells == NULL) {
+    if (fresh->vial == NULL || fresh->threshold == NULL || fresh->undecided == NULL ||
+        fresh->cells == NULL) {
         drae_strip_destroy(fresh);
         return DRAE_ERROR_MEMORY;
     }
     for (int r = 0; r < n_regions; r++) {
         fresh->threshold[r] = NAN;
+        fresh->undecided[r] = NAN;
     }
     end(fresh);
     *strip = fresh;
@@ -128,14 +133,13 @@ void drae_strip_destroy(drae_strip *strip) {
     }
     free(strip->cells);
     free(strip->threshold);
+    free(strip->undecided);
     free(strip->vial);
     free(strip);
 }
 
-drae_status drae_strip_set_threshold(drae_strip *strip, int region, float threshold) {
-    if (strip == NULL) {
-        return DRAE_ERROR_ARGUMENT;
-    }
+/* Thresholds change between strips alone. */
+static drae_status check_change(drae_strip *strip, int region) {
     if (strip->under_way) {
         return drae__fail(&strip->err, DRAE_ERROR_ARGUMENT,
                           "a threshold cannot change while a strip is under way; end it first");
@@ -143,6 +147,37 @@ drae_status drae_strip_set_threshold(drae_strip *strip, int region, float thresh
     if (region < 0 || region >= strip->n_regions) {
         return drae__fail(&strip->err, DRAE_ERROR_ARGUMENT, "region %d: a vial has regions 0..%d",
                           region, strip->n_regions - 1);
+    }
+    return DRAE_OK;
+}
+
+drae_status drae_strip_set_undecided(drae_strip *strip, int region, float undecided) {
+    drae_status status = strip == NULL ? DRAE_ERROR_ARGUMENT : check_change(strip, region);
+    if (status != DRAE_OK) {
+        return status;
+    }
+    if (isinf(undecided) || undecided <= 0.0f) {
+        return drae__fail(&strip->err, DRAE_ERROR_ARGUMENT,
+                          "undecided above %g in region %d: not a finite number above 0",
+                          (double)undecided, region);
+    }
+    strip->undecided[region] = undecided;
+    return DRAE_OK;
+}
+
+drae_status drae_strip_allow_undecided(drae_strip *strip, int allow) {
+    if (strip == NULL || allow < 0 || allow > 1) {
+        return DRAE_ERROR_ARGUMENT;
+    }
+    drae_status status = check_change(strip, 0);
+    strip->allow_undecided = status == DRAE_OK ? allow == 1 : strip->allow_undecided;
+    return status;
+}
+
+drae_status drae_strip_set_threshold(drae_strip *strip, int region, float threshold) {
+    drae_status status = strip == NULL ? DRAE_ERROR_ARGUMENT : check_change(strip, region);
+    if (status != DRAE_OK) {
+        return status;
     }
     if (!isfinite(threshold) || threshold < 0.0f) {
         return drae__fail(&strip->err, DRAE_ERROR_ARGUMENT,
@@ -218,6 +253,8 @@ drae_status drae_strip_put_score(drae_strip *strip, int frame, int vial, int reg
         reason = DRAE_REASON_UNCALIBRATED;
     } else if (score > threshold) {
         reason = DRAE_REASON_SCORE;
+    } else if (score > strip->undecided[region]) {
+        reason = DRAE_REASON_BAND;
     }
     return put(strip, frame, vial, region, reason, score);
 }
@@ -241,6 +278,7 @@ drae_status drae_strip_put_failure(drae_strip *strip, int frame, int vial, int r
     case DRAE_REASON_UNCALIBRATED:
     case DRAE_REASON_VOTE:
     case DRAE_REASON_UNDECIDED:
+    case DRAE_REASON_BAND:
         break;
     }
     return drae__fail(&strip->err, DRAE_ERROR_ARGUMENT, "reason %d (%s) is not that of a failure",
@@ -260,7 +298,10 @@ drae_status drae_strip_end(drae_strip *strip) {
 
 /* Nothing is good before the end: a second result for a good patch still rejects it. */
 static void tell(const drae_strip *strip, uint8_t reason, drae_verdict *verdict, drae_reason *why) {
-    if (reason != DRAE_REASON_NONE) {
+    if (reason == DRAE_REASON_BAND && strip->allow_undecided) {
+        *verdict = DRAE_VERDICT_UNDECIDED;
+        reason = strip->under_way ? DRAE_REASON_NONE : DRAE_REASON_BAND;
+    } else if (reason != DRAE_REASON_NONE) {
         *verdict = DRAE_VERDICT_REJECT;
     } else {
         *verdict = strip->under_way ? DRAE_VERDICT_UNDECIDED : DRAE_VERDICT_GOOD;

@@ -199,12 +199,12 @@ static drae_status decide(const drae__evaluation_input *in, drae_strip *strip, s
         int vial = drae__level(&h->vials, in->records[i].vial);
         int region = drae__level(&h->regions, in->records[i].region);
         uint8_t reason = in->reasons[i];
-        bool scored = reason == DRAE_REASON_NONE || reason == DRAE_REASON_SCORE ||
-                      reason == DRAE_REASON_UNCALIBRATED;
+        /* What is undecided is not passed. */
+        bool above = reason == DRAE_REASON_SCORE || reason == DRAE_REASON_BAND;
+        bool scored = reason == DRAE_REASON_NONE || above || reason == DRAE_REASON_UNCALIBRATED;
         /* A second result for a patch is refused and rejects it: what the line would do. */
         if (scored) {
-            (void)drae_strip_put_score(strip, h->frame_of[i], vial, region,
-                                       reason == DRAE_REASON_SCORE ? 1.0f : 0.0f);
+            (void)drae_strip_put_score(strip, h->frame_of[i], vial, region, above ? 1.0f : 0.0f);
         } else {
             (void)drae_strip_put_failure(strip, h->frame_of[i], vial, region, (drae_reason)reason);
         }

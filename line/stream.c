@@ -29,6 +29,7 @@ struct drae_stream {
     int n_runs;
     int n_needed;
     int n_taken;
+    bool allow_undecided;
     slot *slots;       /* [n_products] */
     run *runs;         /* [n_products, n_runs] */
     int64_t *finished; /* [DRAE_STREAM_MEMORY] ring */
@@ -93,7 +94,9 @@ void drae_stream_destroy(drae_stream *stream) {
     free(stream);
 }
 
-drae_status drae_stream_set_threshold(drae_stream *stream, int region, float threshold) {
+/* One call for every strip, between products. */
+static drae_status set_all(drae_stream *stream, drae_status (*set)(drae_strip *, int, float),
+                           int region, float value) {
     if (stream == NULL) {
         return DRAE_ERROR_ARGUMENT;
     }
@@ -104,13 +107,37 @@ drae_status drae_stream_set_threshold(drae_stream *stream, int region, float thr
                           stream->n_taken);
     }
     for (size_t i = 0; i < (size_t)stream->n_products * (size_t)stream->n_runs; i++) {
-        drae_status status = drae_strip_set_threshold(stream->runs[i].strip, region, threshold);
+        drae_status status = set(stream->runs[i].strip, region, value);
         if (status != DRAE_OK) {
             return drae__fail(&stream->err, status, "%s",
                               drae_strip_error_text(stream->runs[i].strip));
         }
     }
     return DRAE_OK;
+}
+
+drae_status drae_stream_set_threshold(drae_stream *stream, int region, float threshold) {
+    return set_all(stream, drae_strip_set_threshold, region, threshold);
+}
+
+drae_status drae_stream_set_undecided(drae_stream *stream, int region, float undecided) {
+    return set_all(stream, drae_strip_set_undecided, region, undecided);
+}
+
+static drae_status allow(drae_strip *strip, int region, float value) {
+    (void)region;
+    return drae_strip_allow_undecided(strip, value > 0.0f);
+}
+
+drae_status drae_stream_allow_undecided(drae_stream *stream, int value) {
+    if (value < 0 || value > 1) {
+        return DRAE_ERROR_ARGUMENT;
+    }
+    drae_status status = set_all(stream, allow, 0, (float)value);
+    if (status == DRAE_OK) {
+        stream->allow_undecided = value == 1;
+    }
+    return status;
 }
 
 /* ---- finding ---- */
@@ -248,14 +275,28 @@ drae_status drae_stream_run_verdict(const drae_stream *stream, int64_t product, 
     return drae_strip_verdict(s->runs[run_number].strip, verdict, reason);
 }
 
-static void count_runs(const drae_stream *stream, const slot *s, int *n_good, int *n_rejected) {
+static void count_runs(const drae_stream *stream, const slot *s, int *n_good, int *n_rejected,
+                       int *n_undecided) {
     *n_good = 0;
     *n_rejected = 0;
+    *n_undecided = 0;
     for (int r = 0; r < stream->n_runs; r++) {
         drae_verdict verdict = DRAE_VERDICT_UNDECIDED;
-        (void)drae_strip_verdict(s->runs[r].strip, &verdict, NULL);
+        drae_reason reason = DRAE_REASON_NONE;
+        (void)drae_strip_verdict(s->runs[r].strip, &verdict, &reason);
+        *n_undecided += reason == DRAE_REASON_BAND && verdict == DRAE_VERDICT_UNDECIDED ? 1 : 0;
         *n_good += verdict == DRAE_VERDICT_GOOD ? 1 : 0;
         *n_rejected += verdict == DRAE_VERDICT_REJECT ? 1 : 0;
+    }
+}
+
+/* What undecided runs could still turn, if somebody decided them, is not rejected for good. */
+static void leave_open(const drae_stream *stream, int n_good, int n_rejected, int n_undecided,
+                       drae_verdict *verdict, drae_reason *reason) {
+    if (stream->allow_undecided && n_undecided > 0 && *verdict == DRAE_VERDICT_REJECT &&
+        n_rejected < stream->n_needed && n_good + n_undecided >= stream->n_needed) {
+        *verdict = DRAE_VERDICT_UNDECIDED;
+        *reason = DRAE_REASON_BAND;
     }
 }
 
@@ -263,14 +304,16 @@ drae_status drae_stream_verdict(const drae_stream *stream, int64_t product, drae
                                 drae_reason *reason) {
     int n_good = 0;
     int n_rejected = 0;
+    int n_undecided = 0;
     const slot *s = stream == NULL ? NULL : find(stream, product);
     if (s == NULL || verdict == NULL) {
         return DRAE_ERROR_ARGUMENT;
     }
-    count_runs(stream, s, &n_good, &n_rejected);
+    count_runs(stream, s, &n_good, &n_rejected, &n_undecided);
     drae_reason why = DRAE_REASON_NONE;
     drae_status status =
         drae_product_vote(stream->n_needed, stream->n_runs, n_good, n_rejected, verdict, &why);
+    leave_open(stream, n_good, n_rejected, n_undecided, verdict, &why);
     /* What runs to come could still change. */
     if (status == DRAE_OK && why == DRAE_REASON_MISSING) {
         *verdict = DRAE_VERDICT_UNDECIDED;
@@ -286,6 +329,8 @@ drae_status drae_stream_finish(drae_stream *stream, int64_t product, drae_verdic
                                drae_reason *reason, int *n_good, int *n_rejected) {
     int good = 0;
     int rejected = 0;
+    int undecided = 0;
+    drae_reason why = DRAE_REASON_NONE;
     if (stream == NULL || verdict == NULL) {
         return DRAE_ERROR_ARGUMENT;
     }
@@ -303,7 +348,7 @@ drae_status drae_stream_finish(drae_stream *stream, int64_t product, drae_verdic
             }
         }
         /* A run that never was is rejected as a strip, but in the vote it is missing. */
-        count_runs(stream, s, &good, &rejected);
+        count_runs(stream, s, &good, &rejected, &undecided);
         rejected -= unheard;
         s->taken = false;
         stream->n_taken--;
@@ -316,7 +361,13 @@ drae_status drae_stream_finish(drae_stream *stream, int64_t product, drae_verdic
     if (n_rejected != NULL) {
         *n_rejected = rejected;
     }
-    return drae_product_vote(stream->n_needed, stream->n_runs, good, rejected, verdict, reason);
+    drae_status status =
+        drae_product_vote(stream->n_needed, stream->n_runs, good, rejected, verdict, &why);
+    leave_open(stream, good, rejected, undecided, verdict, &why);
+    if (reason != NULL) {
+        *reason = why;
+    }
+    return status;
 }
 
 uint64_t drae_stream_late(const drae_stream *stream) {

@@ -222,6 +222,14 @@ DRAE_API drae_status drae_engine_get_threshold(const drae_engine *engine, int re
                                                float *threshold);
 
 /*
+ * The score above which, up to the threshold, a patch of the region is DRAE_VERDICT_UNDECIDED
+ * (`drae calibrate --undecided`); NaN where there is no such band. Errors as above. Any thread.
+ * Since 0.1.
+ */
+DRAE_API drae_status drae_engine_get_undecided(const drae_engine *engine, int region,
+                                               float *undecided);
+
+/*
  * The anchor of a region's fixed-scale heatmap, what DRAE_OUTPUT_HEAT_FIXED shows as 255. Where phi
  * decides, in units of |X - X^| (grey level / 255): the 99.9th percentile on good calibration
  * patches, 0.1 where not calibrated. Where z decides, in units of z: four thirds of the
@@ -257,11 +265,13 @@ DRAE_API size_t drae_session_batch(const drae_session *session);
 /* Worker threads of the session; 0 for NULL. Since 0.1. */
 DRAE_API int drae_session_threads(const drae_session *session);
 
-/* 0 is REJECT: memory that nobody wrote to must never read as good. */
+/* 0 is REJECT: memory that nobody wrote to must never read as good. A machine that knows GOOD alone
+ * takes everything else as not good, and is right to. */
 typedef enum drae_verdict {
     DRAE_VERDICT_REJECT = 0,   /* the deciding score > threshold, or not a number */
-    DRAE_VERDICT_GOOD = 1,     /* the deciding score <= threshold */
-    DRAE_VERDICT_UNDECIDED = 2 /* the region has no threshold: calibrate before you rely on it */
+    DRAE_VERDICT_GOOD = 1,     /* the deciding score <= threshold, and not in the band below it */
+    DRAE_VERDICT_UNDECIDED = 2 /* in the band of drae_engine_get_undecided; or the region has no
+                                  threshold: calibrate before you rely on it */
 } drae_verdict;
 
 /* Results of a patch beside its score and verdict, S = DRAE_ENGINE_SIZE. Each is bound to memory of

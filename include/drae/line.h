@@ -34,8 +34,8 @@ extern "C" {
 
 /*
  * Why something is rejected. name, value, text. Values are pinned. Where several reasons apply the
- * vial or strip carries the strongest: SCORE first (a measured defect), UNCALIBRATED last, the
- * others in between in the order of their values.
+ * vial or strip carries the strongest: SCORE first (a measured defect), then in the order of their
+ * values, BAND last: what is undecided is so only where nothing is to be rejected.
  */
 #define DRAE_REASON_TABLE(X)                                                                       \
     X(NONE, 0, "none")                                                                             \
@@ -49,7 +49,8 @@ extern "C" {
     X(MISSING, 8, "no result")                                                                     \
     X(UNCALIBRATED, 9, "no threshold for the region")                                              \
     X(VOTE, 10, "enough runs rejected")                                                            \
-    X(UNDECIDED, 11, "too few runs agree")
+    X(UNDECIDED, 11, "too few runs agree")                                                         \
+    X(BAND, 12, "score between the two thresholds")
 
 typedef enum drae_reason {
 #define DRAE_REASON_ENUM(name, value, text) DRAE_REASON_##name = value,
@@ -85,6 +86,22 @@ DRAE_API void drae_strip_destroy(drae_strip *strip);
  */
 DRAE_API drae_status drae_strip_set_threshold(drae_strip *strip, int region, float threshold);
 
+/*
+ * The undecided band of a region (drae_engine_get_undecided): from the next begin on, scores above
+ * `undecided` and up to the threshold are neither good nor plainly bad. NaN: no band.
+ * ERROR_ARGUMENT as above, and when the number is not above 0. Since 0.1.
+ */
+DRAE_API drae_status drae_strip_set_undecided(drae_strip *strip, int region, float undecided);
+
+/*
+ * What becomes of a score in the band. 0, at the start: the patch is rejected, reason BAND, as is
+ * everything that is not certainly good. 1: the integrator sends such parts elsewhere (to people,
+ * to a second look): the patch, and a vial or strip with nothing worse, is UNDECIDED, reason BAND,
+ * which a machine must not pass as good. ERROR_ARGUMENT for another value, or when a strip is under
+ * way. Since 0.1.
+ */
+DRAE_API drae_status drae_strip_allow_undecided(drae_strip *strip, int allow);
+
 /* Forgets the results and waits for those of the next strip. ERROR_ARGUMENT when the one before
  * was not ended; it is forgotten nevertheless, so that the line goes on. */
 DRAE_API drae_status drae_strip_begin(drae_strip *strip);
@@ -110,9 +127,10 @@ DRAE_API drae_status drae_strip_put_failure(drae_strip *strip, int frame, int vi
 DRAE_API drae_status drae_strip_end(drae_strip *strip);
 
 /*
- * Verdicts with their reason (NONE unless REJECT). Before the end: REJECT as soon as it is certain,
- * else UNDECIDED. reason may be NULL. ERROR_ARGUMENT for an index out of range, which leaves the
- * out-parameters untouched.
+ * Verdicts with their reason. Before the end: REJECT as soon as it is certain, else UNDECIDED,
+ * reason NONE. After it UNDECIDED has the reason BAND, and comes only where it was allowed. GOOD
+ * has the reason NONE. reason may be NULL. ERROR_ARGUMENT for an index out of range, which leaves
+ * the out-parameters untouched.
  */
 DRAE_API drae_status drae_strip_verdict(const drae_strip *strip, drae_verdict *verdict,
                                         drae_reason *reason);
@@ -185,6 +203,13 @@ DRAE_API void drae_stream_destroy(drae_stream *stream);
  * while any product is under way. Since 0.1. */
 DRAE_API drae_status drae_stream_set_threshold(drae_stream *stream, int region, float threshold);
 
+/* As drae_strip_set_undecided and drae_strip_allow_undecided, for all runs. Where it is allowed, an
+ * undecided run is neither good nor rejected in the vote; a product that would pass if its
+ * undecided runs were good is UNDECIDED, reason BAND, and without a majority on either side.
+ * ERROR_ARGUMENT while any product is under way. Since 0.1. */
+DRAE_API drae_status drae_stream_set_undecided(drae_stream *stream, int region, float undecided);
+DRAE_API drae_status drae_stream_allow_undecided(drae_stream *stream, int allow);
+
 /*
  * The result of one patch. The first one of a product takes a slot; ERROR_BUSY, and nothing
  * changes, when none is free: finish a product first, the result's own stays without it and is
@@ -203,7 +228,8 @@ DRAE_API drae_status drae_stream_end_run(drae_stream *stream, int64_t product, i
 
 /*
  * The verdict of a run (as drae_strip_verdict) and of a product so far; reason may be NULL. The
- * product is UNDECIDED, reason NONE, until the vote of its ended runs (and of those that are
+ * product is UNDECIDED, reason NONE (or BAND, where undecided runs are what is open), until the
+ * vote of its ended runs (and of those that are
  * rejected already) cannot change any more. ERROR_ARGUMENT for a product that is not under way.
  * Since 0.1.
  */

@@ -106,7 +106,7 @@ START_TEST(what_an_engine_tells) {
     } numbers[] = {
         {DRAE_ENGINE_SIZE, SIZE}, {DRAE_ENGINE_WIDTH, 8},   {DRAE_ENGINE_LATENT, 64},
         {DRAE_ENGINE_BATCH, 60},  {DRAE_ENGINE_REGIONS, 2}, {DRAE_ENGINE_DEVICE, DRAE_DEVICE_CPU},
-        {DRAE_ENGINE_FORMAT, 2},  {DRAE_ENGINE_STEPS, -1},  {DRAE_ENGINE_VERIFIED, 1}};
+        {DRAE_ENGINE_FORMAT, 3},  {DRAE_ENGINE_STEPS, -1},  {DRAE_ENGINE_VERIFIED, 1}};
     int64_t value = 0;
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         ck_assert_int_eq(drae_engine_get_int(engine, numbers[i].id, &value), DRAE_OK);

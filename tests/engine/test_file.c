@@ -15,7 +15,7 @@
 
 #define SIZE   32
 #define HEADER 256
-#define META   512
+#define META   1024
 #define DIGEST 32
 
 static e_engine file;
@@ -177,7 +177,8 @@ START_TEST(hostile_description) {
 }
 END_TEST
 
-/* Words of a region: threshold, anchor, deciding score, whether there are maps. */
+/* Words of a region: threshold, anchor, deciding score, whether there are maps; undecided above,
+ * method, limits, rate, design effect. */
 START_TEST(hostile_regions) {
     static const struct {
         const char *what;
@@ -186,8 +187,15 @@ START_TEST(hostile_regions) {
     } cases[] = {{"unknown score", 8, 2},
                  {"z without maps", 8, 1},
                  {"maps that are not there", 12, 1},
-                 {"maps 2", 16 + 12, 2},
-                 {"maps that are not wanted", 16 + 12, 0}};
+                 {"maps 3", 80 + 12, 3},
+                 {"maps that are not wanted", 80 + 12, 0},
+                 {"undecided not below the threshold", 16 + 3, 0x7f},
+                 {"undecided negative", 16 + 3, 0xbf},
+                 {"unknown method", 20, 5},
+                 {"lower limit negative", 24 + 7, 0xbf},
+                 {"lower limit above the upper one", 24 + 7, 0x40},
+                 {"rate above 1", 40 + 7, 0x40},
+                 {"effect negative", 48 + 7, 0xbf}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint8_t *p = file.bytes + section_at(1) + cases[i].at, kept = *p;
         *p = cases[i].value;
@@ -223,6 +231,8 @@ START_TEST(hostile_values) {
                               {"self-test score NaN", 3, 4, NAN},
                               {"z without maps", 3, 16, 1.0f},
                               {"bound of z 0", 0, 56, 0.0f},
+                              {"rate of calibration NaN", 0, 338, NAN},
+                              {"cost negative", 0, 354, -1.0f},
                               {"mean NaN", 5, 8, NAN},
                               {"scale 0", 5, SIZE * SIZE * 4, 0.0f},
                               {"scale NaN", 5, SIZE * SIZE * 4 + 4, NAN}};

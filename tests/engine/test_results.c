@@ -218,10 +218,11 @@ START_TEST(verdicts_around_thresholds) {
     drae_engine_close(engine);
     e_model(8, 64, SIZE, 0.2f, &model);
     model.calibration.n_regions = 4;
-    model.calibration.threshold[0] = scores[0];                       /* equal is good */
+    model.calibration.threshold[0] = scores[0];
     model.calibration.threshold[1] = nextafterf(scores[1], 0.0f);     /* just above: reject */
     model.calibration.threshold[2] = nextafterf(scores[2], INFINITY); /* just below: good */
     model.calibration.threshold[3] = NAN;                             /* none: undecided */
+    model.calibration.undecided[0] = nextafterf(scores[0], 0.0f);     /* in the band */
     for (int r = 0; r < 4; r++) {
         model.calibration.anchor[r] = NAN;
     }
@@ -233,10 +234,16 @@ START_TEST(verdicts_around_thresholds) {
     session = e_session(engine, 1, 4);
     static const uint8_t regions[4] = {0, 1, 2, 3};
     ck_assert_int_eq(drae_session_infer(session, 4, images, regions, scores, verdicts), DRAE_OK);
-    ck_assert_int_eq((int)verdicts[0], DRAE_VERDICT_GOOD);
+    ck_assert_int_eq((int)verdicts[0], DRAE_VERDICT_UNDECIDED);
     ck_assert_int_eq((int)verdicts[1], DRAE_VERDICT_REJECT);
     ck_assert_int_eq((int)verdicts[2], DRAE_VERDICT_GOOD);
     ck_assert_int_eq((int)verdicts[3], DRAE_VERDICT_UNDECIDED);
+    float undecided = 0.0f;
+    ck_assert_int_eq(drae_engine_get_undecided(engine, 0, &undecided), DRAE_OK);
+    ck_assert(undecided == nextafterf(scores[0], 0.0f));
+    ck_assert_int_eq(drae_engine_get_undecided(engine, 2, &undecided), DRAE_OK);
+    ck_assert(isnan(undecided));
+    ck_assert_int_eq(drae_engine_get_undecided(engine, 4, &undecided), DRAE_ERROR_ARGUMENT);
     float anchor = 0.0f;
     ck_assert_int_eq(drae_engine_get_anchor(engine, 3, &anchor), DRAE_OK);
     ck_assert(anchor == 0.1f);

@@ -433,15 +433,53 @@ START_TEST(vote_seven_of_ten) {
 }
 END_TEST
 
+/* A vial with one score in the band, another with one above it, a third without. */
+START_TEST(the_band_rejects_unless_it_is_allowed) {
+    drae_strip *strip = NULL;
+    drae_verdict verdict;
+    drae_reason reason;
+    ck_assert_int_eq(drae_strip_create(1, 3, 1, &strip), DRAE_OK);
+    ck_assert_int_eq(drae_strip_set_threshold(strip, 0, 0.5f), DRAE_OK);
+    ck_assert_int_eq(drae_strip_set_undecided(strip, 0, 0.3f), DRAE_OK);
+    ck_assert_int_eq(drae_strip_set_undecided(strip, 0, 0.0f), DRAE_ERROR_ARGUMENT);
+    ck_assert_int_eq(drae_strip_set_undecided(strip, 1, 0.3f), DRAE_ERROR_ARGUMENT);
+    ck_assert_int_eq(drae_strip_allow_undecided(strip, 2), DRAE_ERROR_ARGUMENT);
+    static const float scores[2][3] = {{0.3f, 0.31f, 0.51f}, {0.3f, 0.5f, 0.1f}};
+    for (int allow = 0; allow < 2; allow++) {
+        drae_verdict in_band = allow == 1 ? DRAE_VERDICT_UNDECIDED : DRAE_VERDICT_REJECT;
+        ck_assert_int_eq(drae_strip_allow_undecided(strip, allow), DRAE_OK);
+        for (int k = 0; k < 2; k++) {
+            ck_assert_int_eq(drae_strip_begin(strip), DRAE_OK);
+            ck_assert_int_eq(drae_strip_allow_undecided(strip, 1), DRAE_ERROR_ARGUMENT);
+            for (int v = 0; v < 3; v++) {
+                ck_assert_int_eq(drae_strip_put_score(strip, 0, v, 0, scores[k][v]), DRAE_OK);
+            }
+            ck_assert_int_eq(drae_strip_end(strip), DRAE_OK);
+            ck_assert_int_eq(drae_strip_vial_verdict(strip, 0, &verdict, &reason), DRAE_OK);
+            ck_assert_int_eq(verdict, DRAE_VERDICT_GOOD);
+            ck_assert_int_eq(drae_strip_vial_verdict(strip, 1, &verdict, &reason), DRAE_OK);
+            ck_assert_int_eq(verdict, in_band);
+            ck_assert_int_eq(reason, DRAE_REASON_BAND);
+            /* What is above the threshold rejects the strip, whatever else is undecided. */
+            ck_assert_int_eq(drae_strip_verdict(strip, &verdict, &reason), DRAE_OK);
+            ck_assert_int_eq(verdict, k == 0 ? DRAE_VERDICT_REJECT : in_band);
+            ck_assert_int_eq(reason, k == 0 ? DRAE_REASON_SCORE : DRAE_REASON_BAND);
+        }
+    }
+    drae_strip_destroy(strip);
+}
+END_TEST
+
 START_TEST(reasons_have_texts_and_frozen_numbers) {
     ck_assert_int_eq(DRAE_REASON_NONE, 0);
     ck_assert_int_eq(DRAE_REASON_SCORE, 1);
     ck_assert_int_eq(DRAE_REASON_MISSING, 8);
     ck_assert_int_eq(DRAE_REASON_UNDECIDED, 11);
-    for (int i = 0; i <= 11; i++) {
+    ck_assert_int_eq(DRAE_REASON_BAND, 12);
+    for (int i = 0; i <= 12; i++) {
         ck_assert_str_ne(drae_reason_text((drae_reason)i), "unknown reason");
     }
-    ck_assert_str_eq(drae_reason_text((drae_reason)12), "unknown reason");
+    ck_assert_str_eq(drae_reason_text((drae_reason)13), "unknown reason");
     ck_assert_str_eq(drae_reason_text((drae_reason)-1), "unknown reason");
 }
 END_TEST
@@ -463,6 +501,7 @@ int main(void) {
     tcase_add_test(strip, strongest_reason_wins);
     tcase_add_test(strip, strips_follow_each_other_without_traces);
     tcase_add_test(strip, wrong_arguments_change_nothing);
+    tcase_add_test(strip, the_band_rejects_unless_it_is_allowed);
     tcase_add_test(strip, reasons_have_texts_and_frozen_numbers);
     suite_add_tcase(suite, strip);
     TCase *product = tcase_create("product");

@@ -182,6 +182,31 @@ START_TEST(published_thresholds) {
 }
 END_TEST
 
+START_TEST(undecided_runs_leave_a_product_open_where_allowed) {
+    drae_stream *stream = make();
+    ck_assert_int_eq(drae_stream_set_undecided(stream, 0, 0.3f), DRAE_OK);
+    for (int allow = 0; allow < 2; allow++) {
+        ck_assert_int_eq(drae_stream_allow_undecided(stream, allow), DRAE_OK);
+        put_run(stream, allow, 0, 0.1f, 0);
+        put_run(stream, allow, 1, 0.4f, 0);
+        ck_assert_int_eq(drae_stream_set_undecided(stream, 0, 0.2f), DRAE_ERROR_ARGUMENT);
+        put_run(stream, allow, 2, 0.9f, 0);
+        if (allow == 0) {
+            expect(stream, allow, DRAE_VERDICT_REJECT, DRAE_REASON_VOTE, 1, 2);
+        } else {
+            expect(stream, allow, DRAE_VERDICT_UNDECIDED, DRAE_REASON_BAND, 1, 1);
+        }
+    }
+    /* Two rejected of three: no decision over the third could pass it. */
+    put_run(stream, 9, 0, 0.9f, 0);
+    put_run(stream, 9, 1, 0.4f, 0);
+    put_run(stream, 9, 2, 0.9f, 0);
+    expect(stream, 9, DRAE_VERDICT_REJECT, DRAE_REASON_VOTE, 0, 2);
+    ck_assert_int_eq(drae_stream_allow_undecided(stream, -1), DRAE_ERROR_ARGUMENT);
+    drae_stream_destroy(stream);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("stream");
     TCase *t = tcase_create("stream");
@@ -193,6 +218,7 @@ int main(void) {
     tcase_add_test(t, slots_are_bounded_and_free_again);
     tcase_add_test(t, shapes_and_nulls_are_refused);
     tcase_add_test(t, published_thresholds);
+    tcase_add_test(t, undecided_runs_leave_a_product_open_where_allowed);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
