@@ -128,6 +128,40 @@ done:
     return status;
 }
 
+const char *drae__file_hint(const char *path) {
+    static const struct {
+        size_t n;
+        const char *bytes;
+        const char *hint;
+    } kinds[] = {
+        {8, "\x89PNG\r\n\x1a\n", "this is a PNG image; drae import makes a data set of it"},
+        {3, "\xff\xd8\xff", "this is a JPEG image; drae import makes a data set of it"},
+        {4, "II*\0", "this is a TIFF image; drae import makes a data set of it"},
+        {4, "MM\0*", "this is a TIFF image; drae import makes a data set of it"},
+        {8, "DRAE\r\n\x1a\n", "this is an engine (drae compile)"},
+        {8, "\x89HDF\r\n\x1a\n", "this is an HDF5 file; drae info says what it holds"},
+        {1, "{", "this looks like JSON"},
+    };
+    unsigned char head[8] = {0};
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+        return "this is a folder; drae import makes a data set of its images, drae inspect takes "
+               "it as it is";
+    }
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return NULL;
+    }
+    ssize_t n = read(fd, head, sizeof head);
+    (void)close(fd);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (n >= (ssize_t)kinds[i].n && memcmp(head, kinds[i].bytes, kinds[i].n) == 0) {
+            return kinds[i].hint;
+        }
+    }
+    return NULL;
+}
+
 drae_status drae__file_make_folder(const char *path, drae__err *err) {
     char copy[DRAE__PATH_BYTES];
     int n = snprintf(copy, sizeof copy, "%s", path);
@@ -172,10 +206,28 @@ drae_status drae__file_lock(const char *folder, int *lock, drae__err *err) {
         }
         return drae__fail(err, DRAE_ERROR_IO, "%s: cannot lock: %s", path, strerror(code));
     }
+    /* A process that left between open and lock took the file with it (drae__file_leave). */
+    struct stat held;
+    struct stat there;
+    if (fstat(fd, &held) != 0 || stat(path, &there) != 0 || held.st_ino != there.st_ino) {
+        (void)close(fd);
+        return drae__fail(err, DRAE_ERROR_BUSY, "%s: another process writes there; try again",
+                          folder);
+    }
     *lock = fd;
     return DRAE_OK;
 }
 
 void drae__file_unlock(int lock) {
+    (void)close(lock);
+}
+
+void drae__file_leave(const char *folder, int lock) {
+    char path[DRAE__PATH_BYTES];
+    int n = snprintf(path, sizeof path, "%s/.lock", folder);
+    if (n > 0 && n < (int)sizeof path) {
+        (void)unlink(path);
+        (void)rmdir(folder); /* works where nothing else lies in it */
+    }
     (void)close(lock);
 }

@@ -29,6 +29,10 @@ drae_status drae__file_write(const char *path, const void *data, size_t n_bytes,
 drae_status drae__file_read(const char *path, size_t max_bytes, uint8_t **data, size_t *n_bytes,
                             drae__err *err);
 
+/* What lies at path by its first bytes, with what to do, as part of a sentence: "this is a PNG
+ * image; drae import makes a data set of it". NULL where that is not known. */
+const char *drae__file_hint(const char *path);
+
 /* Creates the folder and its parents where they are missing. */
 drae_status drae__file_make_folder(const char *path, drae__err *err);
 
@@ -36,5 +40,8 @@ drae_status drae__file_make_folder(const char *path, drae__err *err);
  * holds it. *lock is the descriptor to hand to drae__file_unlock; a process that dies lets go. */
 drae_status drae__file_lock(const char *folder, int *lock, drae__err *err);
 void drae__file_unlock(int lock);
+
+/* Unlocks, takes the lock's file away, and the folder too if nothing else lies in it. */
+void drae__file_leave(const char *folder, int lock);
 
 #endif

@@ -293,6 +293,14 @@ bool drae__cli_given(const drae__option *options, size_t n, const char *name) {
     return false;
 }
 
+drae_status drae__cli_engine_error(drae_status status, const char *path, const char *text,
+                                   drae__err *err) {
+    bool other = strstr(text, "not an engine file") != NULL;
+    const char *hint = other ? drae__file_hint(path) : NULL;
+    return drae__fail(err, status, "%s%s%s", text[0] != '\0' ? text : drae_status_text(status),
+                      hint != NULL ? ": " : "", hint != NULL ? hint : "");
+}
+
 drae_status drae__cli_join(const char *folder, const char *name, char path[DRAE__PATH_BYTES],
                            drae__err *err) {
     int n = snprintf(path, DRAE__PATH_BYTES, "%s/%s", folder, name);

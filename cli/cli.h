@@ -120,6 +120,10 @@ int drae__cli_done(const drae__command *command, drae_status status, const drae_
 /* Prints "drae <command>: warning: <message>" on standard error. */
 void drae__cli_warn(const drae__command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The error of an engine that could not be opened, text from the library; says what the file is
+ * where it is no engine. */
+drae_status drae__cli_engine_error(drae_status status, const char *path, const char *text,
+                                   drae__err *err);
 int drae__cli_usage_error(const drae__command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -158,6 +158,20 @@ done:
     return status;
 }
 
+static drae_status look_all(const options *o, drae__err *err) {
+    run *r = calloc(1, sizeof *r);
+    if (r == NULL) {
+        return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the comparison");
+    }
+    r->o = o;
+    drae_status status = look(r, err);
+    drae__eval_release(&r->sets[0]);
+    drae__eval_release(&r->sets[1]);
+    free(r->rows);
+    free(r);
+    return status;
+}
+
 static int drift_main(int argc, char **argv) {
     options o = {.calibration = {.no_pixels = true},
                  .production = {.no_pixels = true},
@@ -181,33 +195,19 @@ static int drift_main(int argc, char **argv) {
     };
     const drae__command *command = &drae__command_drift;
     drae__err err = {{0}};
-    run *r = calloc(1, sizeof *r);
     int code = drae__cli_parse(command, list, sizeof list / sizeof list[0], argc, argv, NULL);
-    if (code < 0 && (o.production.engine == NULL) == (o.production.model == NULL)) {
-        code = drae__cli_usage_error(command, "give either --engine or --model");
-    } else if (code < 0 && (o.production.data.n == 0 || o.calibration.data.n == 0)) {
+    if (code < 0 && (o.production.data.n == 0 || o.calibration.data.n == 0)) {
         code = drae__cli_usage_error(command, "--calibration and --data are both needed");
-    } else if (code < 0 && o.production.out == NULL) {
-        code = drae__cli_usage_error(command, "-o is missing");
-    } else if (code < 0 && r == NULL) {
-        code = drae__cli_error(command, DRAE_ERROR_MEMORY, NULL);
     }
-    if (code < 0 && r != NULL) {
+    code = code < 0 ? drae__eval_check(command, &o.production) : code;
+    if (code < 0) {
         drae__cli_catch_signals();
         o.calibration.engine = o.production.engine;
         o.calibration.model = o.production.model;
         o.calibration.threads = o.production.threads;
         o.calibration.quiet = o.production.quiet;
-        r->o = &o;
-        drae_status status = look(r, &err);
-        code = status == DRAE_OK ? DRAE__EXIT_DONE : drae__cli_error(command, status, &err);
+        code = drae__cli_done(command, look_all(&o, &err), &err);
     }
-    if (r != NULL) {
-        drae__eval_release(&r->sets[0]);
-        drae__eval_release(&r->sets[1]);
-        free(r->rows);
-    }
-    free(r);
     drae__cli_free_list(&o.calibration.data);
     drae__cli_free_list(&o.production.data);
     return code;

@@ -70,12 +70,8 @@ static drae_status write_files(drae__eval *e, drae__err *err) {
     drae_status status = DRAE_OK;
     for (size_t i = 0; i < sizeof files / sizeof files[0] && status == DRAE_OK; i++) {
         char path[DRAE__PATH_BYTES];
-        int n = snprintf(path, sizeof path, "%s/%s", e->o->out, files[i].name);
-        if (n < 0 || (size_t)n >= sizeof path) {
-            return drae__fail(err, DRAE_ERROR_ARGUMENT, "%.80s...: the path is too long",
-                              e->o->out);
-        }
-        status = files[i].write(&e->report, path, err);
+        status = drae__cli_join(e->o->out, files[i].name, path, err);
+        status = status == DRAE_OK ? files[i].write(&e->report, path, err) : status;
     }
     return status;
 }
@@ -91,8 +87,7 @@ static drae_status evaluate(drae__eval *e, drae__err *err) {
     DRAE__TRY(drae__eval_open(e, err));
     DRAE__TRY(choose_vote(e, err));
     /* Everything that can be refused was; now the folder may be touched. */
-    DRAE__TRY(drae__file_make_folder(e->o->out, err));
-    DRAE__TRY(drae__file_lock(e->o->out, &lock, err));
+    DRAE__TRY(drae__eval_folder(e->o->out, &lock, err));
     DRAE__TRY(drae__eval_score(e, err));
     r->context = e->data;
     r->defect_name = defect_name;
@@ -105,8 +100,20 @@ static drae_status evaluate(drae__eval *e, drae__err *err) {
     }
 done:
     if (lock >= 0) {
-        drae__file_unlock(lock);
+        drae__file_leave(e->o->out, lock);
     }
+    return status;
+}
+
+static drae_status evaluate_all(const drae__eval_options *o, drae__err *err) {
+    drae__eval *e = calloc(1, sizeof *e);
+    if (e == NULL) {
+        return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the evaluation");
+    }
+    e->o = o;
+    drae_status status = evaluate(e, err);
+    drae__eval_release(e);
+    free(e);
     return status;
 }
 
@@ -135,27 +142,12 @@ static int eval_main(int argc, char **argv) {
     };
     const drae__command *command = &drae__command_eval;
     drae__err err = {{0}};
-    drae__eval *e = calloc(1, sizeof *e);
     int code = drae__cli_parse(command, list, sizeof list / sizeof list[0], argc, argv, NULL);
-    if (code < 0 && (o.engine == NULL) == (o.model == NULL)) {
-        code = drae__cli_usage_error(command, "give either --engine or --model");
-    } else if (code < 0 && o.data.n == 0) {
-        code = drae__cli_usage_error(command, "--data is missing");
-    } else if (code < 0 && o.out == NULL) {
-        code = drae__cli_usage_error(command, "--out is missing");
-    } else if (code < 0 && e == NULL) {
-        code = drae__cli_error(command, DRAE_ERROR_MEMORY, NULL);
-    }
-    if (code < 0 && e != NULL) {
+    code = code < 0 ? drae__eval_check(command, &o) : code;
+    if (code < 0) {
         drae__cli_catch_signals();
-        e->o = &o;
-        drae_status status = evaluate(e, &err);
-        code = status == DRAE_OK ? DRAE__EXIT_DONE : drae__cli_error(command, status, &err);
+        code = drae__cli_done(command, evaluate_all(&o, &err), &err);
     }
-    if (e != NULL) {
-        drae__eval_release(e);
-    }
-    free(e);
     drae__cli_free_list(&o.data);
     drae__cli_free_list(&o.good);
     return code;

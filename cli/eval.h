@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the parts of `drae eval` share. eval.c holds the command, eval_score.c runs engine and
- * template over the data, eval_figures.c fills the report from what they found.
+ * What the parts of `drae eval`, `knapp` and `drift` share. eval.c, knapp.c and drift.c hold the
+ * commands, eval_open.c opens engine and data, eval_template.c makes the golden template,
+ * eval_score.c runs both over the data, eval_figures.c fills the report from what they found.
  */
 #ifndef DRAE_CLI_EVAL_H
 #define DRAE_CLI_EVAL_H
@@ -72,8 +73,19 @@ typedef struct drae__eval {
     int place[DRAE__REGIONS_MAX]; /* of a region in report.regions */
 } drae__eval;
 
-/* eval_score.c: opens engine and data, builds the template, scores every patch. */
+/* -1, or the exit status of a usage error: no engine or two, no data, nothing to write to. */
+int drae__eval_check(const drae__command *command, const drae__eval_options *o);
+
 drae_status drae__eval_open(drae__eval *e, drae__err *err);
+
+/* Makes the folder of a report and locks it; one with the results of drae inspect is refused.
+ * drae__file_leave gives it back. */
+drae_status drae__eval_folder(const char *folder, int *lock, drae__err *err);
+
+/* Builds the template where good products are given. */
+drae_status drae__eval_template(drae__eval *e, drae__err *err);
+
+/* Builds the template, scores every patch. */
 drae_status drae__eval_score(drae__eval *e, drae__err *err);
 
 /* eval_figures.c: figures, tallies and pictures into e->report. */
@@ -87,6 +99,8 @@ drae_status drae__eval_heat(drae__eval *e, size_t index, uint8_t *patch, uint8_t
 
 void drae__eval_fact(drae__eval *e, const char *group, const char *name, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+drae_status drae__eval_interrupted(size_t n_done, size_t n, const char *what, drae__err *err);
 
 void drae__eval_release(drae__eval *e);
 

@@ -108,7 +108,7 @@ static drae_status open_engine(run *r, drae__err *err) {
     }
     drae_config_destroy(config);
     if (status != DRAE_OK) {
-        return drae__fail(err, status, "%s", text[0] != '\0' ? text : drae_status_text(status));
+        return drae__cli_engine_error(status, r->o->engine, text, err);
     }
     r->in.size = (int)size;
     r->n_batch = drae_session_batch(r->session);

@@ -153,15 +153,19 @@ static drae_status write_files(const run *r, drae__err *err) {
                                        .keys = r->keys,
                                        .n_facts = r->eval.report.n_facts,
                                        .facts = r->eval.facts};
-    char path[DRAE__PATH_BYTES];
-    int n = snprintf(path, sizeof path, "%s/units.csv", r->o->eval.out);
-    if (n < 0 || (size_t)n >= sizeof path) {
-        return drae__fail(err, DRAE_ERROR_ARGUMENT, "%.80s...: the path is too long",
-                          r->o->eval.out);
+    static const struct {
+        const char *name;
+        drae_status (*write)(const drae__knapp_report *, const char *, drae__err *);
+    } files[] = {{"units.csv", drae__knapp_write_csv},
+                 {"knapp.json", drae__knapp_write_json},
+                 {"knapp.html", drae__knapp_write_html}};
+    drae_status status = DRAE_OK;
+    for (size_t i = 0; i < sizeof files / sizeof files[0] && status == DRAE_OK; i++) {
+        char path[DRAE__PATH_BYTES];
+        status = drae__cli_join(r->o->eval.out, files[i].name, path, err);
+        status = status == DRAE_OK ? files[i].write(&report, path, err) : status;
     }
-    drae_status status = drae__knapp_write_csv(&report, path, err);
-    (void)snprintf(path, sizeof path, "%s/knapp.json", r->o->eval.out);
-    return status == DRAE_OK ? drae__knapp_write_json(&report, path, err) : status;
+    return status;
 }
 
 static drae_status check(const run *r, drae__err *err) {
@@ -196,8 +200,7 @@ static drae_status qualify(run *r, drae__err *err) {
     DRAE__TRY(drae__eval_open(e, err));
     DRAE__TRY(check(r, err));
     r->vials = strcmp(r->o->unit, "vial") == 0;
-    DRAE__TRY(drae__file_make_folder(r->o->eval.out, err));
-    DRAE__TRY(drae__file_lock(r->o->eval.out, &lock, err));
+    DRAE__TRY(drae__eval_folder(r->o->eval.out, &lock, err));
     DRAE__TRY(drae__eval_score(e, err));
     e->report.confidence = 0.95;
     e->report.rounds = 0;
@@ -214,12 +217,27 @@ static drae_status qualify(run *r, drae__err *err) {
     DRAE__TRY(write_files(r, err));
     if (!r->o->eval.quiet) {
         print_table(r);
-        printf("\n%s: knapp.json, units.csv\n", r->o->eval.out);
+        printf("\n%s: knapp.html, knapp.json, units.csv\n", r->o->eval.out);
     }
 done:
     if (lock >= 0) {
-        drae__file_unlock(lock);
+        drae__file_leave(r->o->eval.out, lock);
     }
+    return status;
+}
+
+static drae_status qualify_all(const options *o, drae__err *err) {
+    run *r = calloc(1, sizeof *r);
+    if (r == NULL) {
+        return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the qualification");
+    }
+    r->o = o;
+    drae_status status = qualify(r, err);
+    drae__eval_release(&r->eval);
+    free(r->units);
+    free(r->keys);
+    free(r->rows);
+    free(r);
     return status;
 }
 
@@ -230,7 +248,7 @@ static int knapp_main(int argc, char **argv) {
         DRAE__TEXT("engine", 0, &o.eval.engine, "FILE", "compiled engine (drae compile)"),
         DRAE__TEXT("model", 0, &o.eval.model, "FILE", "or a calibrated model, compiled in memory"),
         DRAE__LIST("data", &o.eval.data, "FILE...", "the kit: every product in several runs"),
-        DRAE__TEXT("out", 'o', &o.eval.out, "DIR", "folder for knapp.json and units.csv"),
+        DRAE__TEXT("out", 'o', &o.eval.out, "DIR", "folder for the report"),
         DRAE__TEXT("manual", 0, &o.manual, "CSV",
                    "what people found: product,vial,inspections,rejects"),
         DRAE__CHOICE("unit", &o.unit, "vial|strip", "what is accepted or rejected as a whole"),
@@ -242,30 +260,12 @@ static int knapp_main(int argc, char **argv) {
     };
     const drae__command *command = &drae__command_knapp;
     drae__err err = {{0}};
-    run *r = calloc(1, sizeof *r);
     int code = drae__cli_parse(command, list, sizeof list / sizeof list[0], argc, argv, NULL);
-    if (code < 0 && (o.eval.engine == NULL) == (o.eval.model == NULL)) {
-        code = drae__cli_usage_error(command, "give either --engine or --model");
-    } else if (code < 0 && o.eval.data.n == 0) {
-        code = drae__cli_usage_error(command, "--data is missing");
-    } else if (code < 0 && o.eval.out == NULL) {
-        code = drae__cli_usage_error(command, "--out is missing");
-    } else if (code < 0 && r == NULL) {
-        code = drae__cli_error(command, DRAE_ERROR_MEMORY, NULL);
-    }
-    if (code < 0 && r != NULL) {
+    code = code < 0 ? drae__eval_check(command, &o.eval) : code;
+    if (code < 0) {
         drae__cli_catch_signals();
-        r->o = &o;
-        drae_status status = qualify(r, &err);
-        code = status == DRAE_OK ? DRAE__EXIT_DONE : drae__cli_error(command, status, &err);
+        code = drae__cli_done(command, qualify_all(&o, &err), &err);
     }
-    if (r != NULL) {
-        drae__eval_release(&r->eval);
-        free(r->units);
-        free(r->keys);
-        free(r->rows);
-    }
-    free(r);
     drae__cli_free_list(&o.eval.data);
     return code;
 }
@@ -279,8 +279,8 @@ const drae__command drae__command_knapp = {
         "probability. A unit that people reject with a probability of at least 0.7 (--manual) "
         "lies\n"
         "in the reject zone, where the machine must be at least as sure: efficiency is the ratio\n"
-        "of both. Intervals take a unit as a whole. DIR receives knapp.json and units.csv\n"
-        "(docs/eval.md).",
+        "of both. Intervals take a unit as a whole. DIR receives knapp.html (for\n"
+        "people), knapp.json and units.csv (docs/eval.md).",
     .examples = "  drae synth -o kit.h5 --strips 60 --runs 10 --frames 1 --defect-rate 0.5\n"
                 "  drae knapp --engine line.drae --data kit.h5 --out knapp\n"
                 "      detection and false rejects of each vial over ten runs\n"

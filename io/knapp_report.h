@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The files of `drae knapp`: knapp.json with the figures, units.csv with a line a unit. */
+/* The files of `drae knapp`: knapp.json with the figures, units.csv with a line a unit, knapp.html
+ * for people. */
 #ifndef DRAE_IO_KNAPP_REPORT_H
 #define DRAE_IO_KNAPP_REPORT_H
 
@@ -26,5 +27,7 @@ drae_status drae__knapp_write_json(const drae__knapp_report *report, const char 
                                    drae__err *err);
 drae_status drae__knapp_write_csv(const drae__knapp_report *report, const char *path,
                                   drae__err *err);
+drae_status drae__knapp_write_html(const drae__knapp_report *report, const char *path,
+                                   drae__err *err);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parts of report.html; private to io/report*.c. */
+/* The parts of report.html and knapp.html; private to io/report*.c and io/knapp*.c. */
 #ifndef DRAE_IO_REPORT_HTML_H
 #define DRAE_IO_REPORT_HTML_H
 
@@ -18,8 +18,15 @@ void drae__report_plot_votes(drae__text_file *file, const drae__report *report);
 void drae__report_plot_tallies(drae__text_file *file, const drae__report *report, size_t n,
                                const drae__report_tally *tallies, const char *unit);
 
+/* Head with style, up to <body>; title is our own text. Provenance as a table. Foot. */
+void drae__page_begin(drae__text_file *file, const char *title);
+void drae__page_facts(drae__text_file *file, size_t n, const drae__report_fact *facts);
+void drae__page_end(drae__text_file *file);
+
 /* "97.3" of a share. */
 void drae__report_percent(drae__text_file *file, double share);
+/* "[95.1, 98.8]" */
+void drae__report_limits(drae__text_file *file, const drae__interval *interval);
 /* "97.3 [95.1, 98.8]" */
 void drae__report_interval(drae__text_file *file, const drae__interval *interval);
 

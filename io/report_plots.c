@@ -3,6 +3,7 @@
  * The plots of report.html: inline SVG, text as text, colours that the colour-blind tell apart
  * (blue is good, orange is defective), everything labelled at the thing itself.
  */
+#include "io/plot.h"
 #include "io/report_html.h"
 
 #include "drae/line.h"
@@ -12,54 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GOOD_COLOR "#2f6f9f"
-#define BAD_COLOR  "#d9542b"
-#define INK_COLOR  "#333"
-
-enum { WIDTH = 360, HEIGHT = 270, LEFT = 46, RIGHT = 18, TOP = 26, BOTTOM = 40 };
-
 const char *drae__report_color(const drae__report *report, size_t score) {
     static const char *const colors[] = {"#1f4e8c", "#7a3e9d", "#1b8a5a", "#a0740b", "#b03a6f"};
     return report->scores[score].baseline ? "#8a8a8a"
                                           : colors[score % (sizeof colors / sizeof colors[0])];
-}
-
-static double place_x(double t) {
-    return LEFT + t * (WIDTH - LEFT - RIGHT);
-}
-
-static double place_y(double t) {
-    return HEIGHT - BOTTOM - t * (HEIGHT - TOP - BOTTOM);
-}
-
-static void open_plot(drae__text_file *f, const char *title, const char *x, const char *y) {
-    drae__text_print(f,
-                     "<figure><svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s\">"
-                     "<text x=\"%d\" y=\"15\" class=\"t\">%s</text>"
-                     "<path d=\"M%d %dV%dH%d\" class=\"ax\"/>",
-                     WIDTH, HEIGHT, title, LEFT, title, LEFT, TOP, HEIGHT - BOTTOM, WIDTH - RIGHT);
-    drae__text_print(f, "<text x=\"%g\" y=\"%d\" class=\"m\">%s</text>", place_x(0.5), HEIGHT - 6,
-                     x);
-    drae__text_print(f, "<text transform=\"translate(11 %g) rotate(-90)\" class=\"m\">%s</text>",
-                     place_y(0.5), y);
-}
-
-static void tick_x(drae__text_file *f, double t, const char *label) {
-    drae__text_print(f,
-                     "<path d=\"M%.1f %dv4\" class=\"ax\"/><text x=\"%.1f\" y=\"%d\" "
-                     "class=\"m\">%s</text>",
-                     place_x(t), HEIGHT - BOTTOM, place_x(t), HEIGHT - BOTTOM + 16, label);
-}
-
-static void tick_y(drae__text_file *f, double t, const char *label) {
-    drae__text_print(f,
-                     "<path d=\"M%d %.1fH%d\" class=\"gr\"/><text x=\"%d\" y=\"%.1f\" "
-                     "class=\"e\">%s</text>",
-                     LEFT, place_y(t), WIDTH - RIGHT, LEFT - 5, place_y(t) + 4, label);
-}
-
-static void close_plot(drae__text_file *f) {
-    drae__text_put(f, "</svg></figure>\n");
 }
 
 /* ---- ROC ---- */
@@ -73,15 +30,15 @@ void drae__report_plot_roc(drae__text_file *f, const drae__report *report, int r
     static const double ticks[] = {0.0, 0.001, 0.01, 0.05, 0.2, 0.5, 1.0};
     static const char *const labels[] = {"0", "0.1", "1", "5", "20", "50", "100"};
     char name[32];
-    double key_y = place_y(0.0) - 10;
+    double key_y = drae__plot_y(0.0) - 10;
     drae__report_region(report, report->regions[r], name);
-    open_plot(f, name, "false rejects, % of good", "detected, % of defective");
+    drae__plot_open(f, name, "false rejects, % of good", "detected, % of defective");
     for (size_t i = 0; i < sizeof ticks / sizeof ticks[0]; i++) {
-        tick_x(f, spread(ticks[i]), labels[i]);
+        drae__plot_tick_x(f, spread(ticks[i]), labels[i]);
     }
-    tick_y(f, 0.0, "0");
-    tick_y(f, 0.5, "50");
-    tick_y(f, 1.0, "100");
+    drae__plot_tick_y(f, 0.0, "0");
+    drae__plot_tick_y(f, 0.5, "50");
+    drae__plot_tick_y(f, 1.0, "100");
     for (size_t s = report->n_scores; s-- > 0;) {
         const drae__report_score *score = &report->scores[s];
         const drae__score_figures *g = &score->figures[r];
@@ -92,27 +49,29 @@ void drae__report_plot_roc(drae__text_file *f, const drae__report *report, int r
         for (size_t i = 0; i < g->n_points; i++) {
             drae__text_print(
                 f, "%c%.1f %.1f", i == 0 ? 'M' : 'L',
-                place_x(spread((double)g->points[i].n_false_reject / (double)g->n_good)),
-                place_y(1.0 - (double)g->points[i].n_missed / (double)g->n_defective));
+                drae__plot_x(spread((double)g->points[i].n_false_reject / (double)g->n_good)),
+                drae__plot_y(1.0 - (double)g->points[i].n_missed / (double)g->n_defective));
         }
         drae__text_print(f, "\" class=\"li\" stroke=\"%s\"/>", drae__report_color(report, s));
         drae__text_print(
             f, "<text x=\"%d\" y=\"%.1f\" class=\"e\" style=\"fill:%s\">%s  AUROC %.4f</text>",
-            WIDTH - RIGHT - 4, key_y, drae__report_color(report, s), score->name, g->auroc.value);
+            DRAE__PLOT_WIDTH - DRAE__PLOT_RIGHT - 4, key_y, drae__report_color(report, s),
+            score->name, g->auroc.value);
         key_y -= 16;
     }
     const drae__level_figures *level = &report->verdicts->levels[r];
     if (level->n_good > 0 && level->n_bad > 0) {
-        double x = place_x(spread(1.0 - level->tpr.exact.value));
-        double y = place_y(level->tnr.exact.value);
+        double x = drae__plot_x(spread(1.0 - level->tpr.exact.value));
+        double y = drae__plot_y(level->tnr.exact.value);
         drae__text_print(f,
                          "<path d=\"M%.1f %.1fH%.1fM%.1f %.1fV%.1f\" class=\"ci\"/>"
                          "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4.5\" class=\"op\"/>",
-                         place_x(spread(1.0 - level->tpr.exact.high)), y,
-                         place_x(spread(1.0 - level->tpr.exact.low)), x,
-                         place_y(level->tnr.exact.low), place_y(level->tnr.exact.high), x, y);
+                         drae__plot_x(spread(1.0 - level->tpr.exact.high)), y,
+                         drae__plot_x(spread(1.0 - level->tpr.exact.low)), x,
+                         drae__plot_y(level->tnr.exact.low), drae__plot_y(level->tnr.exact.high), x,
+                         y);
     }
-    close_plot(f);
+    drae__plot_close(f);
 }
 
 /* ---- histograms ---- */
@@ -184,13 +143,13 @@ static void bars(drae__text_file *f, const double *counts, double n, double top,
     if (n == 0.0) {
         return;
     }
-    drae__text_print(f, "<path d=\"M%.1f %.1f", place_x(0.0), place_y(0.0));
+    drae__text_print(f, "<path d=\"M%.1f %.1f", drae__plot_x(0.0), drae__plot_y(0.0));
     for (int i = 0; i < BINS; i++) {
-        drae__text_print(f, "V%.1fH%.1f", place_y(counts[i] / n / top),
-                         place_x((double)(i + 1) / BINS));
+        drae__text_print(f, "V%.1fH%.1f", drae__plot_y(counts[i] / n / top),
+                         drae__plot_x((double)(i + 1) / BINS));
     }
-    drae__text_print(f, "V%.1fZ\" fill=\"%s\" class=\"ba\" stroke=\"%s\"/>", place_y(0.0), color,
-                     color);
+    drae__text_print(f, "V%.1fZ\" fill=\"%s\" class=\"ba\" stroke=\"%s\"/>", drae__plot_y(0.0),
+                     color, color);
 }
 
 void drae__report_plot_scores(drae__text_file *f, const drae__report *report, size_t score, int r) {
@@ -205,16 +164,16 @@ void drae__report_plot_scores(drae__text_file *f, const drae__report *report, si
     }
     drae__report_region(report, region, name);
     (void)snprintf(title, sizeof title, "%s: %s", name, s->name);
-    open_plot(f, title, "score (logarithmic)", "share of each class, %");
+    drae__plot_open(f, title, "score (logarithmic)", "share of each class, %");
     double top = 0.0;
     for (int i = 0; i < BINS; i++) {
         top = fmax(top, h.n_good > 0.0 ? h.good[i] / h.n_good : 0.0);
         top = fmax(top, h.n_bad > 0.0 ? h.bad[i] / h.n_bad : 0.0);
     }
-    top *= 1.05;
+    top = fmin(1.0, 1.05 * top);
     for (int k = 0; k <= 2; k++) {
         (void)snprintf(label, sizeof label, "%.0f", 50.0 * k * top);
-        tick_y(f, 0.5 * k, label);
+        drae__plot_tick_y(f, 0.5 * k, label);
     }
     static const int marks[] = {1, 2, 5, 3, 4, 6, 8};
     double span = h.high - h.low;
@@ -224,29 +183,30 @@ void drae__report_plot_scores(drae__text_file *f, const drae__report *report, si
             double t = (e + log10(marks[k]) - h.low) / span;
             if (t >= 0.0 && t <= 1.0) {
                 (void)snprintf(label, sizeof label, "%g", marks[k] * pow(10.0, e));
-                tick_x(f, t, label);
+                drae__plot_tick_x(f, t, label);
             }
         }
     }
-    bars(f, h.good, h.n_good, top, GOOD_COLOR);
-    bars(f, h.bad, h.n_bad, top, BAD_COLOR);
+    bars(f, h.good, h.n_good, top, DRAE__PLOT_GOOD);
+    bars(f, h.bad, h.n_bad, top, DRAE__PLOT_BAD);
     float threshold = s->threshold[region];
     if (isfinite(threshold)) {
         double t = (axis(threshold) - h.low) / (h.high - h.low);
         drae__text_print(f,
                          "<path d=\"M%.1f %dV%d\" class=\"th\"/><text x=\"%.1f\" y=\"%d\" "
                          "class=\"%s\">threshold %.4g</text>",
-                         place_x(t), TOP, HEIGHT - BOTTOM, place_x(t) + (t < 0.5 ? 4 : -4),
-                         TOP + 10, t < 0.5 ? "s" : "e", (double)threshold);
+                         drae__plot_x(t), DRAE__PLOT_TOP, DRAE__PLOT_HEIGHT - DRAE__PLOT_BOTTOM,
+                         drae__plot_x(t) + (t < 0.5 ? 4 : -4), DRAE__PLOT_TOP + 10,
+                         t < 0.5 ? "s" : "e", (double)threshold);
     }
-    close_plot(f);
+    drae__plot_close(f);
 }
 
 /* ---- vote ---- */
 
 /* Each k in the middle of its share of the axis. */
 static double place_vote(const drae__evaluation *e, size_t k) {
-    return place_x(((double)k + 0.5) / (double)e->n_votes);
+    return drae__plot_x(((double)k + 0.5) / (double)e->n_votes);
 }
 
 static void vote_line(drae__text_file *f, const drae__evaluation *e, bool missed, double top,
@@ -258,11 +218,12 @@ static void vote_line(drae__text_file *f, const drae__evaluation *e, bool missed
             drae__interval i = missed ? g->tnr.exact : g->tpr.exact;
             double x = place_vote(e, k) + (missed ? -3.0 : 3.0); /* bars beside each other */
             if (pass == 0) {
-                drae__text_print(f, "M%.1f %.1fV%.1f", x, place_y(fmin(1.0, (1.0 - i.low) / top)),
-                                 place_y((1.0 - i.high) / top));
+                drae__text_print(f, "M%.1f %.1fV%.1f", x,
+                                 drae__plot_y(fmin(1.0, (1.0 - i.low) / top)),
+                                 drae__plot_y((1.0 - i.high) / top));
             } else {
                 drae__text_print(f, "%c%.1f %.1f", k == 0 ? 'M' : 'L', x,
-                                 place_y(isnan(i.value) ? 0.0 : (1.0 - i.value) / top));
+                                 drae__plot_y(isnan(i.value) ? 0.0 : (1.0 - i.value) / top));
             }
         }
         drae__text_print(f, "\" class=\"%s\" stroke=\"%s\"/>", pass == 0 ? "vi" : "li", color);
@@ -281,20 +242,21 @@ void drae__report_plot_votes(drae__text_file *f, const drae__report *report) {
     top = fmin(1.0, 1.25 * top);
     (void)snprintf(label, sizeof label, "Products, k good runs of %d needed to pass",
                    report->vote_runs);
-    open_plot(f, label, "k", "rate, %");
+    drae__plot_open(f, label, "k", "rate, %");
     for (int k = 0; k <= 2; k++) {
         (void)snprintf(label, sizeof label, "%.1f", 50.0 * k * top);
-        tick_y(f, 0.5 * k, label);
+        drae__plot_tick_y(f, 0.5 * k, label);
     }
     for (size_t k = 0; k < e->n_votes; k++) {
         (void)snprintf(label, sizeof label, "%zu", k + 1);
-        tick_x(f, ((double)k + 0.5) / (double)e->n_votes, label);
+        drae__plot_tick_x(f, ((double)k + 0.5) / (double)e->n_votes, label);
     }
     double chosen = place_vote(e, (size_t)report->vote_needed - 1);
-    drae__text_print(f, "<path d=\"M%.1f %dV%d\" class=\"th\"/>", chosen, TOP, HEIGHT - BOTTOM);
-    vote_line(f, e, true, top, BAD_COLOR);
-    vote_line(f, e, false, top, GOOD_COLOR);
-    close_plot(f);
+    drae__text_print(f, "<path d=\"M%.1f %dV%d\" class=\"th\"/>", chosen, DRAE__PLOT_TOP,
+                     DRAE__PLOT_HEIGHT - DRAE__PLOT_BOTTOM);
+    vote_line(f, e, true, top, DRAE__PLOT_BAD);
+    vote_line(f, e, false, top, DRAE__PLOT_GOOD);
+    drae__plot_close(f);
 }
 
 /* ---- tallies ---- */
@@ -331,14 +293,14 @@ void drae__report_plot_tallies(drae__text_file *f, const drae__report *report, s
         }
         drae__text_put(f, "</text>");
         if (t->n > 0) {
-            drae__text_print(f,
-                             "<path d=\"M%.1f %.1fH%.1f\" class=\"vi\" stroke=\"" BAD_COLOR "\"/>"
-                             "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"" BAD_COLOR "\"/>",
-                             NAME + m.low * PLOT, y, NAME + m.high * PLOT, NAME + m.value * PLOT,
-                             y);
+            drae__text_print(
+                f,
+                "<path d=\"M%.1f %.1fH%.1f\" class=\"vi\" stroke=\"" DRAE__PLOT_BAD "\"/>"
+                "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"" DRAE__PLOT_BAD "\"/>",
+                NAME + m.low * PLOT, y, NAME + m.high * PLOT, NAME + m.value * PLOT, y);
         }
         drae__text_print(f, "<text x=\"%d\" y=\"%.0f\" class=\"s\">%zu of %zu</text>",
                          NAME + PLOT + 10, y + 4, t->missed, t->n);
     }
-    close_plot(f);
+    drae__plot_close(f);
 }

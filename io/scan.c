@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/scan.h"
 
+#include "base/file.h"
 #include "base/size.h"
 #include "io/h5.h"
 
@@ -37,11 +38,15 @@ drae_status drae__scan_open(const char *path, int *fd, uint64_t *file_bytes, dra
     }
     drae_status status = DRAE_OK;
     if (fstat(opened, &state) != 0 || !S_ISREG(state.st_mode)) {
-        status = drae__fail(err, DRAE_ERROR_FILE, "%s: not a regular file", path);
+        const char *hint = S_ISDIR(state.st_mode) ? drae__file_hint(path) : NULL;
+        status = drae__fail(err, DRAE_ERROR_FILE, "%s: not a regular file%s%s", path,
+                            hint != NULL ? ": " : "", hint != NULL ? hint : "");
     } else if (state.st_size == 0) {
         status = drae__fail(err, DRAE_ERROR_FILE, "%s: the file is empty", path);
     } else if (!has_signature(opened, (uint64_t)state.st_size)) {
-        status = drae__fail(err, DRAE_ERROR_FILE, "%s: not an HDF5 file", path);
+        const char *hint = drae__file_hint(path);
+        status = drae__fail(err, DRAE_ERROR_FILE, "%s: not an HDF5 file%s%s", path,
+                            hint != NULL ? ": " : "", hint != NULL ? hint : "");
     }
     if (status != DRAE_OK) {
         (void)close(opened);

@@ -11,7 +11,7 @@ ok "$DRAE" synth -q -o kit.h5 --strips 3 --runs 2 --frames 1 --defect-rate 0.7 -
 ok "$DRAE" synth -q -o single.h5 --strips 2 --runs 1 --frames 1 --defect-rate 0.7 --seed 6
 ok "$DRAE" train --quiet --data good.h5 --out run --width 8 --latent 8 --batch 4 --max-steps 1 \
     --w-adv 0 --w-enc 0
-ok "$DRAE" calibrate -q --model run/model.h5 --data other.h5 -o cal.h5 --false-reject 0.1
+ok "$DRAE" calibrate -q --model run/model.h5 --data other.h5 -o cal.h5 --false-reject 0.1 --small-sample
 ok "$DRAE" compile --model cal.h5 -o line.drae
 ok "$DRAE" compile --model run/model.h5 -o raw.drae
 
@@ -73,9 +73,20 @@ expect 3 'absent.h5' "$DRAE" eval -q --engine line.drae --data absent.h5 --out n
 expect 3 'absent.drae' "$DRAE" eval -q --engine absent.drae --data kit.h5 --out no
 expect 3 'trained on this data' "$DRAE" eval -q --engine line.drae --data good.h5 --out no
 expect 3 'is the data that is evaluated' "$DRAE" eval -q --engine line.drae --data kit.h5 --good kit.h5 --out no
+printf '\x89PNG\r\n\x1a\n' >image.png
+expect 3 'this is a PNG image; drae import' "$DRAE" eval -q --engine line.drae --data image.png --out no
+expect 3 'not an engine file.*this is a PNG image' "$DRAE" eval -q --engine image.png --data kit.h5 --out no
+expect 3 'this is an engine' "$DRAE" eval -q --engine line.drae --data line.drae --out no
+expect 3 'this is an HDF5 file; drae info' "$DRAE" eval -q --engine cal.h5 --data kit.h5 --out no
+expect 3 'not a data set .drae info' "$DRAE" eval -q --engine line.drae --data cal.h5 --out no
+expect 3 'this is a folder; drae import' "$DRAE" eval -q --engine line.drae --data report --out no
 check "what is refused writes nothing" test ! -e no
+mkdir inspected
+touch inspected/results.jsonl
+expect 2 'results of drae inspect' "$DRAE" eval -q --engine line.drae --data kit.h5 --out inspected
+check "and the results stay alone" test "$(ls -A inspected)" = results.jsonl
 expect 1 'cannot write|cannot create' small_files 100 "$DRAE" eval -q --engine line.drae --data single.h5 --out full --rounds 200
-check "a full disk leaves no part of a file" test -z "$(find full -name report.html; find full -name "*.tmp")"
+check "a full disk leaves no part of a file" test -z "$(find full -name report.html 2>/dev/null; find full -name '*.tmp' 2>/dev/null)"
 
 # ---- a signal ----------------------------------------------------------------------------------
 "$DRAE" eval -q --engine line.drae --data kit.h5 --out stopped --threads 1 >/dev/null 2>stop.txt &
@@ -88,17 +99,23 @@ kill -INT "$runner"
 wait "$runner"
 check "Ctrl-C ends with 5" test $? -eq 5
 check "and says that nothing was written" grep -q 'interrupted after .* nothing was written' stop.txt
-check "and nothing was" test -z "$(find stopped -type f ! -name .lock)"
+check "and nothing was, not even the folder" test ! -e stopped
 
 # ---- knapp -------------------------------------------------------------------------------------
 ok "$DRAE" knapp --engine line.drae --data kit.h5 --out knapp
 check "a line a vial" test "$(wc -l <knapp/units.csv)" -eq 16
+check "knapp.html without network or script" \
+    test "$(grep -cE 'https?://|<script|<link|@import|url\(' knapp/knapp.html)" -eq 0
+check "with a plot of the units" grep -q '[0-9]* units labelled good' knapp/knapp.html
+check "and without people no verdict about them" grep -q 'No figures of people were given' knapp/knapp.html
 check "rejection probabilities" grep -q '"detection":{"value":' knapp/knapp.json
 product=$(sed -n 2p knapp/units.csv | cut -d, -f2)
 printf 'rejects,product,vial,inspections\n9,%s,0,10\n8,%s,0,10\n0,%s,1,10\n' "$product" "$product" "$product" >people.csv
 ok "$DRAE" knapp -q --engine line.drae --data kit.h5 --out knapp --manual people.csv
 check "two inspectors of one unit add up" grep -q "^[-0-9]*,$product,0,.*,20,17,0.85,reject" knapp/units.csv
 check "efficiency beside people" grep -q '"efficiency":{"value":' knapp/knapp.json
+check "on the page too" grep -q 'Machine beside people' knapp/knapp.html
+check "and the unit's own row" grep -q '<td>17 of 20</td><td class="l">reject</td>' knapp/knapp.html
 expect 3 'one run' "$DRAE" knapp -q --engine line.drae --data single.h5 --out no
 expect 3 'no threshold' "$DRAE" knapp -q --engine raw.drae --data kit.h5 --out no
 printf 'product,inspections\n1,2\n' >bad.csv

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* drae eval: the golden template and its thresholds. */
+#include "cli/eval.h"
+
+#include "io/progress.h"
+#include "line/statistics.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static bool is_good(const drae__record *r) {
+    return r->label != 1 && (r->frame >= 0 || r->frame == DRAE__UNRECORDED);
+}
+
+/* Threshold of a region from the products that the template has not seen. */
+static drae_status set_template_threshold(drae__eval *e, int region, size_t n, float *scores,
+                                          drae__err *err) {
+    if (n == 0) {
+        return DRAE_OK;
+    }
+    /* A sample that cannot carry the rate: its largest score, which is stricter. */
+    double rate = e->o->template_rate;
+    rate = n < drae__samples_needed(rate) ? 1.0 / (double)n : rate;
+    return drae__threshold_from_good(n, scores, rate < 1.0 ? rate : 0.5,
+                                     &e->scores[e->golden_score].threshold[region], NULL, err);
+}
+
+/* Every second product makes the template, the others its thresholds. */
+drae_status drae__eval_template(drae__eval *e, drae__err *err) {
+    drae_status status = DRAE_OK;
+    size_t n = drae__dataset_count(e->good);
+    const drae__record *records = drae__dataset_records(e->good);
+    size_t n_clusters = 0;
+    drae__progress progress;
+    uint32_t *cluster = calloc(n, sizeof *cluster);
+    float *scores = calloc(n, sizeof *scores);
+    float *of_region = calloc(n, sizeof *of_region);
+    drae__progress_begin(&progress, "good patches", n, e->o->quiet);
+    if (cluster == NULL || scores == NULL || of_region == NULL) {
+        status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", n);
+        goto done;
+    }
+    DRAE__TRY(drae__template_create(e->size, &e->golden, err));
+    DRAE__TRY(drae__clusters_of(records, n, cluster, &n_clusters, err));
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < n; i++) {
+            if (cluster[i] % 2 != (uint32_t)pass || !is_good(&records[i])) {
+                continue;
+            }
+            if (drae__interrupted) {
+                status = drae__eval_interrupted(i, n, "good patches", err);
+                goto done;
+            }
+            DRAE__TRY(drae__dataset_read(e->good, &i, 1, e->patches, err));
+            if (pass == 0) {
+                DRAE__TRY(drae__template_add(e->golden, records[i].region, e->patches, err));
+            } else {
+                scores[i] = drae__template_score(e->golden, records[i].region, e->patches, e->map);
+            }
+            drae__progress_update(&progress, (size_t)pass * n / 2 + i / 2, NULL);
+        }
+    }
+    for (int r = 0; r < e->report.n_regions; r++) {
+        int region = e->report.regions[r];
+        size_t count = 0;
+        for (size_t i = 0; i < n; i++) {
+            if (records[i].region == region && cluster[i] % 2 == 1 && is_good(&records[i]) &&
+                isfinite(scores[i])) {
+                of_region[count++] = scores[i];
+            }
+        }
+        if (drae__template_count(e->golden, region) < 2) {
+            status =
+                drae__fail(err, DRAE_ERROR_FILE,
+                           "%s: region %d has %zu good patches for the template; at least 2 "
+                           "products are needed",
+                           e->o->good.items[0], region, drae__template_count(e->golden, region));
+            goto done;
+        }
+        DRAE__TRY(set_template_threshold(e, region, count, of_region, err));
+    }
+    drae__eval_fact(e, "template", "rate", "%g", e->o->template_rate);
+    drae__eval_fact(e, "template", "split",
+                    "every second product makes the template, the others its thresholds");
+done:
+    drae__progress_end(&progress, n);
+    free(cluster);
+    free(scores);
+    free(of_region);
+    return status;
+}
