@@ -60,26 +60,48 @@ __device__ __forceinline__ pixel pixel_of(const conv_args &a, int m) {
     return p;
 }
 
+/* A row of A is a pixel of the grid: where it lies in src, and a bit for each tap that meets the
+ * image there, worked out once; a step then costs an addition and a shift a row. */
 template <class T> struct loader {
     static constexpr int ROWS = T::BM / T::ROWS_A_ROUND;
     static constexpr int ROWS_B = drae__ceil_div(T::BN, T::ROWS_A_ROUND);
 
     const conv_args &a;
-    pixel rows[ROWS];
-    int chunk, row;              /* of this thread */
+    const uint16_t *from[ROWS], *wei;
+    unsigned meets[ROWS];
+    int m, chunk, row;           /* first pixel; of this thread */
     int tap, group;              /* of its chunk in the next step */
     int row_odd, column_odd, n0; /* phase; first output channel */
-    const uint16_t *wei;
 
     __device__ __forceinline__ loader(const conv_args &args, int m0, int n0_, int phase)
         : a(args), chunk(static_cast<int>(threadIdx.x) % T::CHUNKS),
           row(static_cast<int>(threadIdx.x) / T::CHUNKS), tap(0), group(chunk), row_odd(phase / 2),
-          column_odd(phase % 2), n0(n0_),
-          wei(args.op.wei + static_cast<ptrdiff_t>(phase) * args.op.c_out * args.k) {
+          column_odd(phase % 2), n0(n0_) {
+        const int stride = a.op.kind == DRAE__CUDA_CONV3S2 ? 2 : 1;
+        m = m0 + row;
         DRAE_UNROLL
         for (int i = 0; i < ROWS; i++) {
-            rows[i] = pixel_of(a, m0 + row + i * T::ROWS_A_ROUND);
+            const pixel p = pixel_of(a, m + i * T::ROWS_A_ROUND);
+            const int y = p.y * stride, x = p.x * stride;
+            from[i] = a.op.src;
+            meets[i] = 0;
+            if (p.n >= 0) {
+                from[i] += ((static_cast<ptrdiff_t>(p.n) * a.op.h + y) * a.op.w + x) * a.op.c_in;
+                for (int t = 0; t < a.taps; t++) {
+                    int dy, dx;
+                    tap_offset(a.op.kind, t, row_odd, column_odd, &dy, &dx);
+                    const bool inside =
+                        static_cast<unsigned>(y + dy) < static_cast<unsigned>(a.op.h) &&
+                        static_cast<unsigned>(x + dx) < static_cast<unsigned>(a.op.w);
+                    meets[i] |= (inside ? 1u : 0u) << t;
+                }
+            }
         }
+        wei =
+            a.op.wei +
+            (static_cast<ptrdiff_t>(phase) * a.op.c_out + (n0 + row < a.op.c_out ? n0 + row : 0)) *
+                a.k +
+            chunk * GROUP;
         normalise();
     }
 
@@ -90,50 +112,58 @@ template <class T> struct loader {
         }
     }
 
-    __device__ __forceinline__ void operator()(unsigned char *stage, int step) {
+    /* The pixel of the projection under pixel m of the grid. */
+    __device__ __forceinline__ ptrdiff_t projected(int pixel_m) const {
+        const int s = a.op.proj_stride;
+        if (s == 1) {
+            return pixel_m;
+        }
+        const pixel p = pixel_of(a, pixel_m);
+        return (static_cast<ptrdiff_t>(p.n) * a.grid_h + p.y) * s * (a.grid_w * s) + p.x * s;
+    }
+
+    __device__ __forceinline__ void load_a(unsigned char *stage) const {
         const drae__cuda_conv &op = a.op;
-        int dy = 0, dx = 0;
-        tap_offset(op.kind, tap, row_odd, column_odd, &dy, &dx);
+        if (tap < a.taps) {
+            int dy, dx;
+            tap_offset(op.kind, tap, row_odd, column_odd, &dy, &dx);
+            const int by = (dy * op.w + dx) * op.c_in + group * GROUP;
+            DRAE_UNROLL
+            for (int i = 0; i < ROWS; i++) {
+                const bool valid = (meets[i] >> tap & 1u) != 0;
+                ptx::cp_async_16(stage + gemm_chunk_at(row + i * T::ROWS_A_ROUND, chunk),
+                                 from[i] + (valid ? by : 0), valid);
+            }
+            return;
+        }
         DRAE_UNROLL
         for (int i = 0; i < ROWS; i++) {
-            const pixel p = rows[i];
-            const uint16_t *from = op.src;
-            bool valid = p.n >= 0;
-            if (tap < a.taps) {
-                int stride = op.kind == DRAE__CUDA_CONV3S2 ? 2 : 1;
-                int y = p.y * stride + dy, x = p.x * stride + dx;
-                valid = valid && static_cast<unsigned>(y) < static_cast<unsigned>(op.h) &&
-                        static_cast<unsigned>(x) < static_cast<unsigned>(op.w);
-                if (valid) {
-                    from += ((static_cast<ptrdiff_t>(p.n) * op.h + y) * op.w + x) * op.c_in +
-                            group * GROUP;
-                }
-            } else {
-                valid = valid && group < a.proj_groups;
-                if (valid) {
-                    int s = op.proj_stride;
-                    from = op.proj +
-                           ((static_cast<ptrdiff_t>(p.n) * a.grid_h * s + p.y * s) * a.grid_w * s +
-                            p.x * s) *
-                               op.proj_c_in +
-                           group * GROUP;
-                }
+            const int pixel_m = m + i * T::ROWS_A_ROUND;
+            const bool valid = pixel_m < a.pixels && group < a.proj_groups;
+            const uint16_t *at = op.src;
+            if (valid) {
+                at = op.proj + projected(pixel_m) * op.proj_c_in + group * GROUP;
             }
-            ptx::cp_async_16(stage + gemm_chunk_at(row + i * T::ROWS_A_ROUND, chunk), from, valid);
+            ptx::cp_async_16(stage + gemm_chunk_at(row + i * T::ROWS_A_ROUND, chunk), at, valid);
         }
+    }
+
+    __device__ __forceinline__ void load_b(unsigned char *stage) const {
         DRAE_UNROLL
         for (int i = 0; i < ROWS_B; i++) {
-            int r = row + i * T::ROWS_A_ROUND;
+            const int r = row + i * T::ROWS_A_ROUND;
             if (T::BN % T::ROWS_A_ROUND == 0 || r < T::BN) {
-                bool valid = n0 + r < op.c_out;
-                const uint16_t *from = wei;
-                if (valid) {
-                    from += static_cast<ptrdiff_t>(n0 + r) * a.k + step * T::BK + chunk * GROUP;
-                }
-                ptx::cp_async_16(stage + T::BM * T::ROW_BYTES + gemm_chunk_at(r, chunk), from,
-                                 valid);
+                const bool valid = n0 + r < a.op.c_out;
+                ptx::cp_async_16(stage + gemm_chunk_at(r, chunk),
+                                 wei + (valid ? i * T::ROWS_A_ROUND * a.k : 0), valid);
             }
         }
+    }
+
+    __device__ __forceinline__ void operator()(unsigned char *stage, int) {
+        load_a(stage);
+        load_b(stage + T::BM * T::ROW_BYTES);
+        wei += T::BK;
         group += T::CHUNKS;
         normalise();
     }
@@ -195,8 +225,8 @@ __global__ void __launch_bounds__(T::THREADS) conv_igemm_f16_nhwc(const conv_arg
 }
 
 /* Tiles by width of N: the widest whose columns are used. */
-typedef gemm_tile<128, 128, 2, 4, 4> tile_n128;
-typedef gemm_tile<128, 64, 4, 2, 4> tile_n64;
+typedef gemm_tile<128, 128, 2, 2, 4> tile_n128;
+typedef gemm_tile<128, 64, 2, 2, 4> tile_n64;
 typedef gemm_tile<128, 32, 8, 1, 4> tile_n32;
 typedef gemm_tile<128, 16, 8, 1, 4> tile_n16;
 
