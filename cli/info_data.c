@@ -35,6 +35,9 @@ static drae_status print_counts(drae__info_print *print, const drae__dataset *da
         drae__info_close(print);
     }
     drae__info_close(print);
+    if (s->defective == 0 && !print->json) { /* programs find the empty object, people nothing */
+        return DRAE_OK;
+    }
     drae__info_open(print, "defects");
     for (int i = 1; i < DRAE__REGIONS_MAX; i++) {
         char name[300];

@@ -127,7 +127,9 @@ static drae_status open_part(drae__part *p, const char *path, drae__err *err) {
     }
     DRAE__TRY(open_stack(p, "/patches", &p->patches, err));
     if (p->patches.node == NULL) {
-        status = drae__fail(err, DRAE_ERROR_FILE, "%s: has no /patches: not a data set", path);
+        status =
+            drae__fail(err, DRAE_ERROR_FILE,
+                       "%s: has no /patches: not a data set (drae info says what it is)", path);
         goto done;
     }
     DRAE__TRY(open_stack(p, "/mask", &p->masks, err));

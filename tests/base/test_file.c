@@ -179,6 +179,55 @@ START_TEST(the_dead_hold_no_lock) {
 }
 END_TEST
 
+START_TEST(who_leaves_takes_the_lock_along) {
+    char inner[512];
+    int lock = -1;
+    (void)snprintf(inner, sizeof inner, "%s", at("report"));
+    ck_assert_int_eq(drae__file_make_folder(inner, NULL), DRAE_OK);
+    ck_assert_int_eq(drae__file_lock(inner, &lock, NULL), DRAE_OK);
+    drae__file_leave(inner, lock);
+    ck_assert_int_eq(access(inner, F_OK), -1); /* nothing else lay there */
+    ck_assert_int_eq(drae__file_make_folder(inner, NULL), DRAE_OK);
+    ck_assert_int_eq(drae__file_lock(inner, &lock, NULL), DRAE_OK);
+    ck_assert_int_eq(drae__file_write(at("report/kept"), "x", 1, NULL), DRAE_OK);
+    drae__file_leave(inner, lock);
+    ck_assert_int_eq(access(at("report/kept"), F_OK), 0);
+    ck_assert_int_eq(access(at("report/.lock"), F_OK), -1);
+    ck_assert_int_eq(unlink(at("report/kept")), 0);
+    ck_assert_int_eq(rmdir(inner), 0);
+}
+END_TEST
+
+START_TEST(a_hint_says_what_a_file_is) {
+    static const struct {
+        size_t n;
+        const char *bytes;
+        const char *hint;
+    } cases[] = {
+        {8, "\x89PNG\r\n\x1a\n", "PNG image; drae import"},
+        {4, "\xff\xd8\xff\xe0", "JPEG image"},
+        {8, "II*\0\1\2\3\4", "TIFF image"},
+        {8, "MM\0*\1\2\3\4", "TIFF image"},
+        {8, "DRAE\r\n\x1a\n", "an engine"},
+        {8, "\x89HDF\r\n\x1a\n", "HDF5 file"},
+        {2, "{}", "JSON"},
+    };
+    char path[512];
+    (void)snprintf(path, sizeof path, "%s", at("file"));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ck_assert_int_eq(drae__file_write(path, cases[i].bytes, cases[i].n, NULL), DRAE_OK);
+        const char *hint = drae__file_hint(path);
+        ck_assert_msg(hint != NULL && strstr(hint, cases[i].hint) != NULL, "case %zu: %s", i,
+                      hint != NULL ? hint : "none");
+    }
+    ck_assert_int_eq(drae__file_write(path, "\x89PN", 3, NULL), DRAE_OK);
+    ck_assert_ptr_null(drae__file_hint(path));
+    ck_assert_ptr_null(drae__file_hint(at("absent")));
+    ck_assert_ptr_nonnull(strstr(drae__file_hint(folder), "folder"));
+    ck_assert_int_eq(unlink(path), 0);
+}
+END_TEST
+
 Suite *suite_file(void) {
     Suite *suite = suite_create("file");
     TCase *tcase = tcase_create("file");
@@ -190,6 +239,8 @@ Suite *suite_file(void) {
     tcase_add_test(tcase, folders_are_made);
     tcase_add_test(tcase, one_writer_at_a_time);
     tcase_add_test(tcase, the_dead_hold_no_lock);
+    tcase_add_test(tcase, who_leaves_takes_the_lock_along);
+    tcase_add_test(tcase, a_hint_says_what_a_file_is);
     suite_add_tcase(suite, tcase);
     return suite;
 }
