@@ -175,6 +175,69 @@ START_TEST(z_follows_its_formula) {
 }
 END_TEST
 
+/* The same by matched filters, through a model, an engine file and every set of kernels. */
+START_TEST(z_by_matched_filters) {
+    drae__model model;
+    drae__err err = {{0}};
+    drae__compile_report report;
+    e_engine file;
+    uint8_t *images = e_images(N, SIZE);
+    results *r = malloc(sizeof *r);
+    size_t n_scales = drae__m_scales(SIZE);
+    double *x = calloc((4 + DRAE__M_FILTERS) * PIXELS + n_scales, sizeof *x), *y = x + PIXELS;
+    double *e = y + PIXELS, *z = e + PIXELS, *filters = z + PIXELS;
+    double *scales = filters + DRAE__M_FILTERS * PIXELS;
+    double below[PIXELS], one[PIXELS];
+    e_model(8, 64, SIZE, 0.2f, &model);
+    e_maps(&model, 0);
+    float *given = drae__model_add_filters(&model, 0);
+    model.calibration.n_regions = 1;
+    model.calibration.kind[0] = DRAE__SCORE_Z;
+    model.calibration.threshold[0] = 1.0f;
+    model.calibration.anchor[0] = 1.0f;
+    for (size_t i = 0; i < n_scales; i++) {
+        given[i] = 0.05f + 0.01f * (float)(i % 23);
+        scales[i] = (double)given[i];
+    }
+    const drae__compile_options options = {
+        .device = DRAE_DEVICE_CPU, .precision = "f32", .batch = N};
+    ck_assert_msg(drae__compile(&model, &options, &file.bytes, &file.n_bytes, &report, &err) ==
+                      DRAE_OK,
+                  "%s", err.text);
+    for (size_t k = 0; e_kernels(k) != NULL; k++) {
+        drae_engine *engine = e_open(&file, e_kernels(k));
+        run(engine, 2, N, images, NULL, r);
+        for (size_t p = 0; p < N; p++) {
+            for (size_t i = 0; i < PIXELS; i++) {
+                x[i] = (double)((float)images[p * PIXELS + i] / 255.0f);
+                y[i] = (double)r->recon[p * PIXELS + i];
+                below[i] = -2.0;
+                one[i] = 1.0;
+            }
+            drae__ref_infer_z(SIZE, x, y, below, one, e);
+            for (size_t i = 0; i < PIXELS; i++) {
+                e[i] = e[i] - 2.0 - (double)model.maps[0][i];
+            }
+            drae__ref_infer_m_filters(SIZE, e, filters);
+            drae__ref_infer_m(SIZE, filters, scales, z);
+            for (size_t i = 0; i < PIXELS; i++) {
+                /* 306 roundings of a line over the least scale. */
+                ck_assert_msg(fabs(z[i] - (double)r->z[p * PIXELS + i]) <= 4e-4,
+                              "%s: patch %zu pixel %zu: %g, expected %g", e_kernels(k), p, i,
+                              (double)r->z[p * PIXELS + i], z[i]);
+            }
+            ck_assert(r->scores[p] == r->all[DRAE_SCORES * p + DRAE_SCORE_Z]);
+        }
+        drae_engine_close(engine);
+    }
+    drae__model_free(&model);
+    free(r);
+    free(x);
+    free(images);
+    e_engine_free(&file);
+}
+END_TEST
+
 /* Outputs that were not asked for change nothing of those that were. */
 START_TEST(outputs_are_independent) {
     e_engine file = e_compile(8, SIZE, 0);
@@ -404,6 +467,7 @@ Suite *suite_results(void) {
     tcase_add_test(tc, threads_and_place_do_not_matter);
     tcase_add_test(tc, maps_follow_their_formulas);
     tcase_add_test(tc, z_follows_its_formula);
+    tcase_add_test(tc, z_by_matched_filters);
     tcase_add_test(tc, outputs_are_independent);
     tcase_add_test(tc, verdicts_around_thresholds);
     tcase_add_loop_test(tc, not_a_number_rejects, 0, 2);
