@@ -309,6 +309,11 @@ START_TEST(measured_stem) {
     network *n = make(16, 256);
     clock c = even(&n->plan);
     ck_assert_int_eq(tune(&c, 90).choices.of[0], DRAE__CUDA_NONE);
+    c.with_stem[DRAE__CUDA_BLOCK_R1] = 1.5;
+    drae__cuda_tuned rows = tune(&c, 90);
+    ck_assert_int_eq(rows.choices.of[0], DRAE__CUDA_NONE);
+    ck_assert_int_eq(rows.choices.of[2], DRAE__CUDA_BLOCK_R1);
+    c = even(&n->plan);
     c.of[0][DRAE__CUDA_STEM] = 0.1;
     c.of[2][DRAE__CUDA_BLOCK_R1] = 1.2;
     drae__cuda_tuned tuned = tune(&c, 90);
