@@ -10,6 +10,7 @@
  *
  * and nearly all values must be the same bits, or a rounding point is missing.
  */
+#include "engine/backend.h"
 #include "engine/cuda_card.h"
 #include "engine/cuda_table.h"
 #include "engine/emulate_f16.h"
