@@ -3,16 +3,25 @@
  * conv_igemm_f16_nhwc: convolution as an implicit matrix product, with all that follows it.
  *
  * computes    kernels/infer_cuda.h, drae__cuda_conv: 3x3, 3x3/2, and the transposed 4x4/2 as four
- * 2x2 convolutions, one for each parity of output row and column; the projection of the shortcut is
- * a few more values of K layout      src, proj, residual, raw, act NHWC f16; weights "nk8" mapping
- * M = pixels of the grid (n, y, x), N = c_out, K = taps x c_in + proj_c_in in groups of 8 channels;
- * block (M tile, N tile, phase). Thread t copies chunk t % 4 of every row t / 4: each 16-byte chunk
- * is 8 channels of one tap of one pixel, so any multiple of 8 channels fills K without gaps; what
- * lies outside the image is copied as zeros shared      STAGES x (BM + BN) x 64 bytes
- * (gemm_tile.cuh) registers   under 128 for two blocks of 256 threads on an SM needs       c_in,
- * c_out, proj_c_in multiples of 8, pixels of a map below 2^31 numerics    f32 sums in the order of
- * K, 16 at a time; f16 results. Any batch, same bits measured    not on a device;
- * docs/performance.md has the prediction
+ *             2x2 convolutions, one for each parity of output row and column; the projection of the
+ *             shortcut is a few more values of K
+ *
+ * layout      src, proj, residual, raw, act NHWC f16; weights "nk8"
+ *
+ * mapping     M = pixels of the grid (n, y, x), N = c_out, K = taps x c_in + proj_c_in in groups of
+ *             8 channels; block (M tile, N tile, phase). Thread t copies chunk t % 4 of every row
+ *             t / 4: each 16-byte chunk is 8 channels of one tap of one pixel, so any multiple of 8
+ *             channels fills K without gaps; what lies outside the image is copied as zeros
+ *
+ * shared      STAGES x (BM + BN) x 64 bytes (gemm_tile.cuh)
+ *
+ * registers   up to 252 with 128 threads (128x128), so that two blocks run on an SM
+ *
+ * needs       c_in, c_out, proj_c_in multiples of 8, pixels of a map below 2^31
+ *
+ * numerics    f32 sums in the order of K, 16 at a time; f16 results. Any batch, same bits
+ *
+ * measured    not on a device; docs/performance.md has counts and prediction
  */
 #include "kernels/cuda/gemm_tile.cuh"
 
