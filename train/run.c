@@ -51,6 +51,7 @@ static drae_status split_data(drae__loop *l, const drae__train_config *config, d
         status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", n);
         goto done;
     }
+    say(l, "reading all %zu patches once, for the hash of the data", n);
     DRAE__TRY(drae__dataset_hash_patches(l->dataset, digest, l->seen.prints, err));
     l->seen.n = drae__seen_sort(n, l->seen.prints);
     drae__sha256_hex(digest, l->data_hash);
@@ -164,26 +165,33 @@ static drae_status make_best(drae__loop *l, drae__err *err) {
 
 /* ---- the run ---- */
 
-/* config becomes the effective one; *there: whether RUN holds a checkpoint. */
-static drae_status settle(drae__loop *l, drae__train_config *config, drae__model *init,
-                          drae__err *err) {
-    drae_status status = DRAE_OK;
-    const drae__run_options *o = l->options;
+/* A run that is there goes on only where that was asked for, and only then. */
+static drae_status check_folder(const drae__run_options *o, drae__err *err) {
     char path[DRAE__PATH_BYTES];
-    DRAE__TRY(path_in(o->out, "checkpoint.h5", path, err));
+    drae_status status = path_in(o->out, "checkpoint.h5", path, err);
+    if (status != DRAE_OK) {
+        return status;
+    }
     bool there = access(path, F_OK) == 0;
     if (there && !o->resume) {
         status = drae__fail(err, DRAE_ERROR_ARGUMENT,
                             "%s holds a run already: give --resume to go on with it, or another "
                             "--out",
                             o->out);
-        goto done;
-    }
-    if (!there && o->resume) {
+    } else if (!there && o->resume) {
         status =
             drae__fail(err, DRAE_ERROR_FILE, "%s: there is no checkpoint to resume from", path);
-        goto done;
     }
+    return status;
+}
+
+/* config becomes the effective one. */
+static drae_status settle(drae__loop *l, drae__train_config *config, drae__model *init,
+                          drae__err *err) {
+    drae_status status = DRAE_OK;
+    const drae__run_options *o = l->options;
+    char path[DRAE__PATH_BYTES];
+    DRAE__TRY(path_in(o->out, "checkpoint.h5", path, err));
     if (config->run.threads == 0) {
         config->run.threads = omp_get_num_procs();
     }
@@ -268,6 +276,7 @@ drae_status drae__run(const drae__train_config *wanted, const drae__run_options 
     DRAE__TRY(drae__dataset_open(options->data, options->n_data, 0, &l->dataset, err));
     DRAE__TRY(drae__file_make_folder(options->out, err));
     DRAE__TRY(drae__file_lock(options->out, &lock, err));
+    DRAE__TRY(check_folder(options, err));
     DRAE__TRY(split_data(l, &config, err));
     DRAE__TRY(settle(l, &config, &init, err));
     size_t batch = (size_t)config.run.batch;
