@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Above this share an interval says little: 72 units without an error reach 5 %. */
+#define FEW 0.05
+
 static drae__interval complement(drae__interval i) {
     return (drae__interval){1.0 - i.value, 1.0 - i.high, 1.0 - i.low};
 }
@@ -388,6 +391,19 @@ static void put_card(drae__text_file *f, const char *what, size_t k, size_t n,
     drae__text_put(f, "</span></div>\n");
 }
 
+/* What a sample of n cannot show even at its best: no error among n leaves this upper limit. */
+static void put_caution(drae__text_file *f, const drae__report *report, size_t n, const char *what,
+                        const char *error) {
+    drae__interval best = drae__clopper_pearson(0.0, (double)n, report->confidence);
+    if (n > 0 && best.high > FEW) {
+        drae__text_print(
+            f,
+            "<p>Only %zu %s: even with none %s the upper limit would be %.1f %%. Too few to "
+            "tell a good engine from a fair one.</p>\n",
+            n, what, error, 100.0 * best.high);
+    }
+}
+
 static void put_cards(drae__text_file *f, const drae__report *report) {
     const drae__level_figures *level = summit(report);
     const char *unit = level->kind == DRAE__LEVEL_PRODUCT ? "products"
@@ -405,6 +421,10 @@ static void put_cards(drae__text_file *f, const drae__report *report) {
     drae__text_put(f, " %</b>balanced accuracy<br><span>95 % limits ");
     drae__report_limits(f, &level->balanced);
     drae__text_put(f, "</span></div>\n</div>\n");
+    (void)snprintf(what, sizeof what, "defective %s", unit);
+    put_caution(f, report, level->n_bad, what, "missed");
+    (void)snprintf(what, sizeof what, "good %s", unit);
+    put_caution(f, report, level->n_good, what, "falsely rejected");
     if (level->n_open > 0) {
         drae__text_print(f,
                          "<p>%zu %s have no verdict: a region has no threshold. Calibrate "
