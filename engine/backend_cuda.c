@@ -2,15 +2,15 @@
 /*
  * The CUDA backend: f16 on kernels/infer_cuda.h, one stream a session.
  *
- *     create    device 0, weights packed for it (program_cuda) and uploaded
- *     session   an arena, pinned buffers, one graph for each of four batch sizes: copy in, every
- *               kernel, scores out. A cycle is one launch of the smallest graph that holds it
+ *     create    device 0, weights packed for it (program_cuda), the regions' maps of z uploaded
+ *     session   an arena, pinned buffers, two graphs for each of four batch sizes: copy in, every
+ *               kernel, scores out; one writes X^ and z as well, the other does not. A cycle is one
+ *               launch of the smallest graph that holds it
  *     maps      what was asked for is computed and copied after the graph, on the same stream
  *
  * An error of the device is sticky: the session says ERROR_DEVICE from then on and closes cleanly.
  * Where there is no driver or no device, create says so; the library loads all the same, the
- * runtime is linked statically. z is not computed on a device yet: an engine that has its maps is
- * refused.
+ * runtime is linked statically.
  */
 #include "engine/backend.h"
 
@@ -34,8 +34,11 @@ typedef struct cuda_state {
     drae__ssim_window window;
     drae__cuda_device device;
     drae__cuda_choices choices;
-    char kernels[32];           /* "sm_90 f16" */
-    drae__cuda_program program; /* of the engine's own batch, for the plan's text */
+    float *maps;                     /* on the device, [k,2,size,size]; NULL: no region has any */
+    int32_t slot[DRAE__REGIONS_MAX]; /* of maps; -1: none */
+    bool by_z[DRAE__REGIONS_MAX];    /* z decides in the region */
+    char kernels[32];                /* "sm_90 f16" */
+    drae__cuda_program program;      /* of the engine's own batch, for the plan's text */
 } cuda_state;
 
 typedef struct cuda_session {
@@ -43,13 +46,15 @@ typedef struct cuda_session {
     drae__cuda_program program;
     drae__cuda_memory memory;
     uint8_t *weights, *images; /* what memory leads to */
+    int32_t *slots;            /* [batch], of the state's maps */
     /* device: maps; pinned: what goes in and comes out */
-    float *anchors, *residual;
-    uint8_t *heat, *heat_fixed;
-    uint8_t *pinned_images;
+    float *recon, *z, *anchors, *residual; /* z NULL where the state has no maps */
+    uint8_t *heat, *heat_fixed, *by_z;
+    uint8_t *pinned_images, *pinned_by_z;
     float *pinned_results, *pinned_anchors;
+    int32_t *pinned_slots;
     cudaStream_t stream;
-    cudaGraphExec_t graphs[GRAPHS];
+    cudaGraphExec_t graphs[2][GRAPHS]; /* [1]: with X^ and z */
     size_t graph_n[GRAPHS];
     cudaEvent_t events[DRAE__PLAN_OPS + 3];
     bool lost;
@@ -57,6 +62,9 @@ typedef struct cuda_session {
 
 static drae_status cuda_fail(drae__err *err, cudaError_t e, const char *what) {
     drae_status status = e == cudaErrorMemoryAllocation ? DRAE_ERROR_MEMORY : DRAE_ERROR_DEVICE;
+    /* What was returned is told here: the next launch of another session must not find it. An error
+     * that loses the device stays all the same. */
+    (void)cudaGetLastError();
     return drae__fail(err, status, "cuda: %s: %s", what, cudaGetErrorString(e));
 }
 
@@ -74,6 +82,7 @@ static drae_status cuda_fail(drae__err *err, cudaError_t e, const char *what) {
 static void cuda_destroy(void *state) {
     cuda_state *s = state;
     if (s != NULL) {
+        (void)cudaFree(s->maps);
         drae__cuda_program_free(&s->program);
         free((void *)(uintptr_t)s->model);
         free(s);
@@ -90,6 +99,7 @@ static drae_status cuda_probe(drae__cuda_device *device, drae__err *err) {
     int count = 0, major = 0, minor = 0, shared = 0, clock_khz = 0, memory_khz = 0, bus_bits = 0;
     cudaError_t e = cudaGetDeviceCount(&count);
     if (e != cudaSuccess || count == 0) {
+        (void)cudaGetLastError(); /* told here */
         return drae__fail(
             err, DRAE_ERROR_DEVICE,
             "no CUDA device (%s): use the cpu, or a machine with a GPU and its driver",
@@ -124,6 +134,31 @@ done:
     return status;
 }
 
+static drae_status upload_maps(cuda_state *s, const drae__engine_data *data, drae__err *err) {
+    drae_status status = DRAE_OK;
+    const drae__calibration *c = &data->calibration;
+    size_t floats = 2 * (size_t)data->arch.size * (size_t)data->arch.size;
+    int32_t n = 0;
+    for (int r = 0; r < DRAE__REGIONS_MAX; r++) {
+        bool there = r < c->n_regions && c->maps[r] != NULL;
+        s->slot[r] = there ? n++ : -1;
+        s->by_z[r] = there && c->kind[r] == DRAE__SCORE_Z;
+    }
+    if (n == 0) {
+        return DRAE_OK;
+    }
+    CUDA_TRY(cudaMalloc((void **)&s->maps, (size_t)n * floats * sizeof(float)), "memory for maps");
+    for (int r = 0; r < c->n_regions; r++) {
+        if (s->slot[r] >= 0) {
+            CUDA_TRY(cudaMemcpy(s->maps + (size_t)s->slot[r] * floats, c->maps[r],
+                                floats * sizeof(float), cudaMemcpyHostToDevice),
+                     "maps");
+        }
+    }
+done:
+    return status;
+}
+
 static drae_status cuda_create(const drae__engine_data *data, const drae__plan *plan,
                                const char *kernels, void **state, drae__err *err) {
     drae_status status = DRAE_OK;
@@ -132,10 +167,12 @@ static drae_status cuda_create(const drae__engine_data *data, const drae__plan *
                           kernels);
     }
     for (int r = 0; r < data->calibration.n_regions; r++) {
-        if (data->calibration.maps[r] != NULL) {
-            return drae__fail(err, DRAE_ERROR_UNSUPPORTED,
-                              "region %d is scored by z, which cuda does not compute: use the cpu",
-                              r);
+        if (data->calibration.filters[r] != NULL) {
+            return drae__fail(
+                err, DRAE_ERROR_UNSUPPORTED,
+                "region %d is scored by matched filters, which cuda does not compute: "
+                "use the cpu, or calibrate with --score z",
+                r);
         }
     }
     cuda_state *s = calloc(1, sizeof *s);
@@ -153,6 +190,7 @@ static drae_status cuda_create(const drae__engine_data *data, const drae__plan *
     drae__cuda_choices_for(plan, &s->device, &data->cuda, &s->choices);
     DRAE__TRY(drae__cuda_program_create(plan, s->model, s->window, &s->device, &s->choices,
                                         (size_t)data->batch, &s->program, err));
+    DRAE__TRY(upload_maps(s, data, err));
     *state = s;
     s = NULL;
 done:
@@ -178,9 +216,9 @@ static void cuda_session_destroy(void *session) {
         return;
     }
     /* After a lost device these return errors, and free what can be freed. */
-    for (int i = 0; i < GRAPHS; i++) {
-        if (c->graphs[i] != NULL) {
-            (void)cudaGraphExecDestroy(c->graphs[i]);
+    for (int i = 0; i < 2 * GRAPHS; i++) {
+        if (c->graphs[i / GRAPHS][i % GRAPHS] != NULL) {
+            (void)cudaGraphExecDestroy(c->graphs[i / GRAPHS][i % GRAPHS]);
         }
     }
     for (int i = 0; i < DRAE__PLAN_OPS + 3; i++) {
@@ -191,16 +229,16 @@ static void cuda_session_destroy(void *session) {
     if (c->stream != NULL) {
         (void)cudaStreamDestroy(c->stream);
     }
-    (void)cudaFree(c->weights);
-    (void)cudaFree(c->memory.arena);
-    (void)cudaFree(c->images);
-    (void)cudaFree(c->anchors);
-    (void)cudaFree(c->residual);
-    (void)cudaFree(c->heat);
-    (void)cudaFree(c->heat_fixed);
-    (void)cudaFreeHost(c->pinned_images);
-    (void)cudaFreeHost(c->pinned_results);
-    (void)cudaFreeHost(c->pinned_anchors);
+    void *device[] = {c->weights, c->memory.arena, c->images, c->slots, c->recon,     c->z,
+                      c->anchors, c->residual,     c->heat,   c->by_z,  c->heat_fixed};
+    for (size_t i = 0; i < sizeof device / sizeof device[0]; i++) {
+        (void)cudaFree(device[i]);
+    }
+    void *pinned[] = {c->pinned_images, c->pinned_by_z, c->pinned_results, c->pinned_anchors,
+                      c->pinned_slots};
+    for (size_t i = 0; i < sizeof pinned / sizeof pinned[0]; i++) {
+        (void)cudaFreeHost(pinned[i]);
+    }
     drae__cuda_program_free(&c->program);
     free(c);
 }
@@ -212,37 +250,61 @@ static size_t pixels_of(const cuda_session *c) {
 static drae_status allocate(cuda_session *c, drae__err *err) {
     drae_status status = DRAE_OK;
     size_t batch = c->program.batch, pixels = batch * pixels_of(c);
-    CUDA_TRY(cudaMalloc((void **)&c->weights, c->program.weights_bytes), "memory for weights");
-    CUDA_TRY(cudaMalloc((void **)&c->memory.arena, c->program.arena_bytes), "memory for buffers");
-    CUDA_TRY(cudaMalloc((void **)&c->images, pixels), "memory for images");
-    CUDA_TRY(cudaMalloc((void **)&c->anchors, batch * sizeof(float)), "memory for anchors");
-    CUDA_TRY(cudaMalloc((void **)&c->residual, pixels * sizeof(float)), "memory for maps");
-    CUDA_TRY(cudaMalloc((void **)&c->heat, pixels), "memory for maps");
-    CUDA_TRY(cudaMalloc((void **)&c->heat_fixed, pixels), "memory for maps");
-    CUDA_TRY(cudaHostAlloc((void **)&c->pinned_images, pixels, cudaHostAllocDefault),
-             "pinned memory");
-    CUDA_TRY(
-        cudaHostAlloc((void **)&c->pinned_results, 4 * batch * sizeof(float), cudaHostAllocDefault),
-        "pinned memory");
-    CUDA_TRY(
-        cudaHostAlloc((void **)&c->pinned_anchors, batch * sizeof(float), cudaHostAllocDefault),
-        "pinned memory");
-    memset(c->pinned_images, 0, pixels);
+    const struct {
+        void **to;
+        size_t n_bytes;
+        const char *what;
+    } device[] =
+        {
+            {(void **)&c->weights, c->program.weights_bytes, "memory for weights"},
+            {(void **)&c->memory.arena, c->program.arena_bytes, "memory for buffers"},
+            {(void **)&c->images, pixels, "memory for images"},
+            {(void **)&c->slots, batch * sizeof(int32_t), "memory for regions"},
+            {(void **)&c->recon, pixels * sizeof(float), "memory for maps"},
+            {(void **)&c->anchors, batch * sizeof(float), "memory for anchors"},
+            {(void **)&c->residual, pixels * sizeof(float), "memory for maps"},
+            {(void **)&c->heat, pixels, "memory for maps"},
+            {(void **)&c->heat_fixed, pixels, "memory for maps"},
+            {(void **)&c->by_z, batch, "memory for regions"},
+            {(void **)&c->z, c->state->maps == NULL ? 0 : pixels * sizeof(float), "memory for z"},
+        },
+      pinned[] = {
+          {(void **)&c->pinned_images, pixels, "pinned memory"},
+          {(void **)&c->pinned_results, DRAE__CUDA_RESULT * batch * sizeof(float), "pinned memory"},
+          {(void **)&c->pinned_anchors, batch * sizeof(float), "pinned memory"},
+          {(void **)&c->pinned_slots, batch * sizeof(int32_t), "pinned memory"},
+          {(void **)&c->pinned_by_z, batch, "pinned memory"},
+      };
+    for (size_t i = 0; i < sizeof device / sizeof device[0]; i++) {
+        if (device[i].n_bytes > 0) {
+            CUDA_TRY(cudaMalloc(device[i].to, device[i].n_bytes), device[i].what);
+            /* What a partial batch does not fill holds numbers all the same. */
+            CUDA_TRY(cudaMemset(*device[i].to, 0, device[i].n_bytes), device[i].what);
+        }
+    }
+    for (size_t i = 0; i < sizeof pinned / sizeof pinned[0]; i++) {
+        CUDA_TRY(cudaHostAlloc(pinned[i].to, pinned[i].n_bytes, cudaHostAllocDefault),
+                 pinned[i].what);
+        memset(*pinned[i].to, 0, pinned[i].n_bytes);
+    }
     c->memory.weights = c->weights;
     c->memory.images = c->images;
+    c->memory.maps = c->state->maps;
+    c->memory.slots = c->slots;
     CUDA_TRY(cudaMemcpy(c->weights, c->program.weights, c->program.weights_bytes,
                         cudaMemcpyHostToDevice),
              "weights");
-    /* Buffers that a partial batch does not fill hold numbers all the same. */
-    CUDA_TRY(cudaMemset(c->memory.arena, 0, c->program.arena_bytes), "buffers");
 done:
     return status;
 }
 
-/* Copy in, all kernels, scores out, for n patches; events[i] after step i where timed. */
-static drae_status enqueue(cuda_session *c, size_t n, bool timed, drae__err *err) {
+/* Copy in, all kernels, scores out, for n patches, with X^ and z where kept; events[i] after step i
+ * where timed. */
+static drae_status enqueue(cuda_session *c, size_t n, bool keep, bool timed, drae__err *err) {
     drae_status status = DRAE_OK;
     drae__cuda_stream stream = c->stream;
+    c->memory.recon = keep ? c->recon : NULL;
+    c->memory.z = keep ? c->z : NULL;
     int at = 0;
     if (timed) {
         CUDA_TRY(cudaEventRecord(c->events[at++], c->stream), "events");
@@ -250,6 +312,11 @@ static drae_status enqueue(cuda_session *c, size_t n, bool timed, drae__err *err
     CUDA_TRY(cudaMemcpyAsync(c->images, c->pinned_images, n * pixels_of(c), cudaMemcpyHostToDevice,
                              c->stream),
              "images");
+    if (c->memory.maps != NULL) {
+        CUDA_TRY(cudaMemcpyAsync(c->slots, c->pinned_slots, n * sizeof(int32_t),
+                                 cudaMemcpyHostToDevice, c->stream),
+                 "regions");
+    }
     if (timed) {
         CUDA_TRY(cudaEventRecord(c->events[at++], c->stream), "events");
     }
@@ -259,9 +326,9 @@ static drae_status enqueue(cuda_session *c, size_t n, bool timed, drae__err *err
             CUDA_TRY(cudaEventRecord(c->events[at++], c->stream), "events");
         }
     }
-    DRAE__TRY(drae__cuda_program_score(&c->program, &c->memory, n, stream, err));
     CUDA_TRY(cudaMemcpyAsync(c->pinned_results, c->memory.arena + c->program.result_at,
-                             4 * n * sizeof(float), cudaMemcpyDeviceToHost, c->stream),
+                             DRAE__CUDA_RESULT * n * sizeof(float), cudaMemcpyDeviceToHost,
+                             c->stream),
              "scores");
     if (timed) {
         CUDA_TRY(cudaEventRecord(c->events[at], c->stream), "events");
@@ -271,22 +338,21 @@ done:
 }
 
 /* A run first: kernels are loaded and their attributes set outside the capture. */
-static drae_status capture(cuda_session *c, int i, size_t n, drae__err *err) {
+static drae_status capture(cuda_session *c, int i, size_t n, bool keep, drae__err *err) {
     drae_status status = DRAE_OK;
     cudaGraph_t graph = NULL;
-    DRAE__TRY(enqueue(c, n, false, err));
+    DRAE__TRY(enqueue(c, n, keep, false, err));
     CUDA_TRY(cudaStreamSynchronize(c->stream), "the first run");
     CUDA_TRY(cudaStreamBeginCapture(c->stream, cudaStreamCaptureModeThreadLocal), "capture");
-    drae_status inside = enqueue(c, n, false, err);
+    drae_status inside = enqueue(c, n, keep, false, err);
     cudaError_t ended = cudaStreamEndCapture(c->stream, &graph);
     status = inside;
     if (status != DRAE_OK) {
         goto done;
     }
     CUDA_TRY(ended, "capture");
-    CUDA_TRY(cudaGraphInstantiate(&c->graphs[i], graph, 0), "graph");
-    CUDA_TRY(cudaGraphUpload(c->graphs[i], c->stream), "graph");
-    c->graph_n[i] = n;
+    CUDA_TRY(cudaGraphInstantiate(&c->graphs[keep][i], graph, 0), "graph");
+    CUDA_TRY(cudaGraphUpload(c->graphs[keep][i], c->stream), "graph");
 done:
     if (graph != NULL) {
         (void)cudaGraphDestroy(graph);
@@ -314,7 +380,11 @@ static drae_status cuda_session_create(const void *state, int threads, size_t ba
     }
     for (int i = 0; i < GRAPHS; i++) {
         size_t n = i < GRAPHS - 1 ? (batch + ((size_t)1 << i) - 1) >> i : 1;
-        DRAE__TRY(capture(c, i, n, err));
+        c->graph_n[i] = n;
+        if (i == 0 || n < c->graph_n[i - 1]) {
+            DRAE__TRY(capture(c, i, n, false, err));
+            DRAE__TRY(capture(c, i, n, true, err));
+        }
     }
     *session = c;
     c = NULL;
@@ -343,23 +413,54 @@ done:
     return status;
 }
 
+static int region_of(const drae__infer_request *r, size_t patch) {
+    return r->regions == NULL ? 0 : r->regions[patch];
+}
+
+/* X^ and z lead to what was asked for. */
+static bool wants_maps(const drae__infer_request *r) {
+    return r->recon != NULL || r->residual != NULL || r->heat != NULL || r->heat_fixed != NULL ||
+           r->z_map != NULL;
+}
+
+/* Patches, and which maps of z they take: none behind n. */
+static void fill_input(cuda_session *c, const drae__infer_request *r) {
+    memcpy(c->pinned_images, r->patches, r->n * pixels_of(c));
+    for (size_t i = 0; i < c->program.batch; i++) {
+        c->pinned_slots[i] = i < r->n ? c->state->slot[region_of(r, i)] : -1;
+    }
+}
+
+static drae_status upload_anchors(cuda_session *c, const drae__infer_request *r, drae__err *err) {
+    drae_status status = DRAE_OK;
+    for (size_t i = 0; i < r->n; i++) {
+        c->pinned_anchors[i] = r->anchors[i];
+        c->pinned_by_z[i] = c->state->by_z[region_of(r, i)];
+    }
+    CUDA_TRY(cudaMemcpyAsync(c->anchors, c->pinned_anchors, r->n * sizeof(float),
+                             cudaMemcpyHostToDevice, c->stream),
+             "anchors");
+    CUDA_TRY(cudaMemcpyAsync(c->by_z, c->pinned_by_z, r->n, cudaMemcpyHostToDevice, c->stream),
+             "anchors");
+done:
+    return status;
+}
+
 static drae_status make_maps(cuda_session *c, const drae__infer_request *r, drae__err *err) {
     drae_status status = DRAE_OK;
     size_t n = r->n, pixels = n * pixels_of(c);
-    const uint8_t *arena = c->memory.arena;
     if (r->heat_fixed != NULL) {
-        memcpy(c->pinned_anchors, r->anchors, n * sizeof(float));
-        CUDA_TRY(cudaMemcpyAsync(c->anchors, c->pinned_anchors, n * sizeof(float),
-                                 cudaMemcpyHostToDevice, c->stream),
-                 "anchors");
+        DRAE__TRY(upload_anchors(c, r, err));
     }
     const drae__cuda_maps maps = {
         .n = (int)n,
         .size = c->program.plan->arch.size,
         .image = c->images,
-        .recon = (const float *)(const void *)(arena + c->program.recon_at),
-        .result = (const float *)(const void *)(arena + c->program.result_at),
+        .recon = c->recon,
+        .result = (const float *)(const void *)(c->memory.arena + c->program.result_at),
         .anchors = c->anchors,
+        .z = c->z,
+        .by_z = c->z == NULL ? NULL : c->by_z,
         .residual = r->residual != NULL ? c->residual : NULL,
         .heat = r->heat != NULL ? c->heat : NULL,
         .heat_fixed = r->heat_fixed != NULL ? c->heat_fixed : NULL,
@@ -374,7 +475,8 @@ static drae_status make_maps(cuda_session *c, const drae__infer_request *r, drae
     } copies[] = {{r->residual, c->residual, pixels * sizeof(float)},
                   {r->heat, c->heat, pixels},
                   {r->heat_fixed, c->heat_fixed, pixels},
-                  {r->recon, maps.recon, pixels * sizeof(float)}};
+                  {r->recon, c->recon, pixels * sizeof(float)},
+                  {c->z == NULL ? NULL : r->z_map, c->z, pixels * sizeof(float)}};
     for (size_t i = 0; i < sizeof copies / sizeof copies[0]; i++) {
         if (copies[i].to != NULL) {
             CUDA_TRY(cudaMemcpyAsync(copies[i].to, copies[i].from, copies[i].n_bytes,
@@ -386,38 +488,50 @@ done:
     return status;
 }
 
+/* From pinned memory to the caller; z of a patch without maps is not a number, its map zero. */
+static void take_results(const cuda_session *c, const drae__infer_request *r) {
+    size_t pixels = pixels_of(c);
+    for (size_t i = 0; i < r->n; i++) {
+        const float *result = c->pinned_results + DRAE__CUDA_RESULT * i;
+        r->phi[i] = result[0];
+        r->z[i] = result[3];
+        if (r->z_map != NULL && c->state->slot[region_of(r, i)] < 0) {
+            memset(r->z_map + i * pixels, 0, pixels * sizeof(float));
+        }
+    }
+}
+
 static drae_status cuda_infer(void *session, const drae__infer_request *r, drae__err *err) {
     cuda_session *c = session;
     drae_status status = DRAE_OK;
+    bool keep = wants_maps(r);
     if (c->lost) {
         return drae__fail(err, DRAE_ERROR_DEVICE,
                           "cuda: the device failed before: close the engine and open it again");
     }
     CUDA_TRY(cudaSetDevice(0), "choosing device 0");
-    memcpy(c->pinned_images, r->patches, r->n * pixels_of(c));
+    fill_input(c, r);
     if (r->op_seconds != NULL) {
-        DRAE__TRY(enqueue(c, r->n, true, err));
+        DRAE__TRY(enqueue(c, r->n, keep, true, err));
     } else {
         int graph = 0;
         for (int i = 1; i < GRAPHS; i++) {
-            graph = c->graph_n[i] >= r->n ? i : graph;
+            graph = c->graphs[keep][i] != NULL && c->graph_n[i] >= r->n ? i : graph;
         }
-        CUDA_TRY(cudaGraphLaunch(c->graphs[graph], c->stream), "graph");
+        CUDA_TRY(cudaGraphLaunch(c->graphs[keep][graph], c->stream), "graph");
     }
     DRAE__TRY(make_maps(c, r, err));
     CUDA_TRY(cudaStreamSynchronize(c->stream), "inference");
-    for (size_t i = 0; i < r->n; i++) {
-        r->phi[i] = c->pinned_results[4 * i];
-        r->z[i] = NAN;
-    }
-    if (r->z_map != NULL) {
-        memset(r->z_map, 0, r->n * pixels_of(c) * sizeof(float));
-    }
+    take_results(c, r);
     if (r->op_seconds != NULL) {
         DRAE__TRY(take_times(c, r->op_seconds, err));
     }
 done:
-    c->lost = c->lost || status != DRAE_OK;
+    if (status != DRAE_OK) {
+        /* Copies to the caller's memory may be under way; a lost device answers at once. */
+        (void)cudaStreamSynchronize(c->stream);
+        c->lost = true;
+    }
     return status;
 }
 

@@ -15,10 +15,8 @@
 
 /* Two sums of five moments over 11 rows and 11 columns a pixel. */
 #define SCORE_FLOPS_PIXEL 220.0
-/* Image and reconstruction in; |x - y| of both is told by the same pass. */
-#define SCORE_BYTES_PIXEL 5.0
-/* Kernels besides the steps: score, its sums, latents. */
-#define OTHER_KERNELS 3
+/* Kernels besides the steps: sums of the score, latents. */
+#define OTHER_KERNELS 2
 
 static double f16_bytes(const drae__plan_op *op) {
     return op->bytes / 2.0;
@@ -28,7 +26,7 @@ static double f16_bytes(const drae__plan_op *op) {
 static double map_bytes(const drae__cuda_program *p, const drae__cuda_step *s) {
     const drae__plan_op *op = &p->plan->ops[s->op];
     if (s->kind == DRAE__CUDA_STEP_OUT) {
-        return f16_bytes(op) + 2.0 * op->h_out * op->h_out; /* the reconstruction is f32 */
+        return f16_bytes(op) - (double)op->h_out * op->h_out; /* in comes the image, X^ stays */
     }
     if (s->kind != DRAE__CUDA_STEP_BLOCK) {
         return f16_bytes(op);
@@ -58,7 +56,7 @@ static size_t shared_of(const drae__cuda_program *p, const drae__cuda_step *s) {
 
 /* Operations a second that a step's kernel is taken to reach, and its unit at most. */
 static double rate_of(const drae__cuda_step *s, const drae__cuda_card *card, double *peak) {
-    bool tensor = s->kind != DRAE__CUDA_STEP_STEM && s->kind != DRAE__CUDA_STEP_OUT;
+    bool tensor = s->kind != DRAE__CUDA_STEP_STEM;
     double share = s->kind == DRAE__CUDA_STEP_BLOCK      ? card->block_share
                    : s->variant == DRAE__CUDA_IGEMM_N128 ? card->wide_share
                    : tensor                              ? card->narrow_share
@@ -93,11 +91,12 @@ drae__cuda_cost drae__cuda_step_cost(const drae__cuda_program *program, const dr
     return cost;
 }
 
+/* What the last step does besides its layer, in the same pass; its sums are a kernel of their own.
+ */
 static drae__cuda_cost score_cost(const drae__cuda_program *p, const drae__cuda_card *card) {
     double pixels = (double)p->plan->arch.size * p->plan->arch.size;
-    drae__cuda_cost cost = {.bytes = SCORE_BYTES_PIXEL * pixels,
-                            .flops = SCORE_FLOPS_PIXEL * pixels};
-    set_times(&cost, card, p->batch, card->f32_rate * card->f32_share, card->f32_rate, 2);
+    drae__cuda_cost cost = {.flops = SCORE_FLOPS_PIXEL * pixels};
+    set_times(&cost, card, p->batch, card->f32_rate * card->f32_share, card->f32_rate, 1);
     return cost;
 }
 
@@ -123,8 +122,8 @@ drae__cuda_totals drae__cuda_total_cost(const drae__cuda_program *program,
     double pixels =
         (double)program->plan->arch.size * program->plan->arch.size * (double)program->batch;
     t.copy_s = pixels / card->copy_rate;
-    /* Image and reconstruction in, two bytes out, which then leave the device. */
-    t.maps_s = 7.0 * pixels / (card->memory_rate * card->memory_share) + card->gap_s +
+    /* X^ out and in, the image in, two bytes out, which then leave the device. */
+    t.maps_s = 11.0 * pixels / (card->memory_rate * card->memory_share) + card->gap_s +
                2.0 * pixels / card->copy_rate;
     return t;
 }

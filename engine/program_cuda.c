@@ -62,8 +62,9 @@ static int choose_step(drae__cuda_program *p, int i) {
     const uint8_t *of = p->choices.of;
     drae__cuda_variant own = (drae__cuda_variant)of[i];
     if (plan->ops[i].kind != DRAE__OP_CONV) {
-        static const char *const names[] = {
-            [DRAE__OP_DOWN] = "dense_down", [DRAE__OP_UP] = "dense_up", [DRAE__OP_OUT] = "out"};
+        static const char *const names[] = {[DRAE__OP_DOWN] = "dense_down",
+                                            [DRAE__OP_UP] = "dense_up",
+                                            [DRAE__OP_OUT] = "out_score"};
         static const drae__cuda_step_kind kinds[] = {[DRAE__OP_DOWN] = DRAE__CUDA_STEP_DOWN,
                                                      [DRAE__OP_UP] = DRAE__CUDA_STEP_UP,
                                                      [DRAE__OP_OUT] = DRAE__CUDA_STEP_OUT};
@@ -162,7 +163,7 @@ static bool assign_slots(drae__cuda_program *p) {
         size_t n_bytes = tensor_bytes(p, t);
         room[slot] = n_bytes > room[slot] ? n_bytes : room[slot];
     }
-    size_t total = 0, pixels = (size_t)plan->arch.size * (size_t)plan->arch.size;
+    size_t total = 0;
     bool good = true;
     for (int s = 0; s < n_slots; s++) {
         p->slot_at[s] = total;
@@ -176,13 +177,11 @@ static bool assign_slots(drae__cuda_program *p) {
     p->latents_at = total;
     good = good && drae__arena_book(&total, p->batch * drae__cuda_latent_padded(plan->arch.latent) *
                                                 sizeof(uint16_t));
-    p->recon_at = total;
-    good = good && drae__arena_book(&total, p->batch * pixels * sizeof(float));
     p->score_at = total;
-    good = good &&
-           drae__arena_book(&total, drae__cuda_score_partial(n, plan->arch.size) * sizeof(float));
+    good = good && drae__arena_book(&total, drae__cuda_out_score_partial(n, plan->arch.size) *
+                                                sizeof(float));
     p->result_at = total;
-    good = good && drae__arena_book(&total, p->batch * 4 * sizeof(float));
+    good = good && drae__arena_book(&total, p->batch * DRAE__CUDA_RESULT * sizeof(float));
     p->arena_bytes = total;
     return good;
 }

@@ -49,7 +49,7 @@ typedef struct drae__cuda_program {
     /* The arena of a session, offsets in bytes. */
     int slot[DRAE__PLAN_TENSORS];
     size_t slot_at[DRAE__PLAN_TENSORS];
-    size_t partial_at, latents_at, recon_at, score_at, result_at;
+    size_t partial_at, latents_at, score_at, result_at;
     size_t arena_bytes;
 } drae__cuda_program;
 
@@ -90,15 +90,17 @@ typedef struct drae__cuda_memory {
     const uint8_t *weights; /* program->weights, uploaded */
     uint8_t *arena;         /* arena_bytes */
     const uint8_t *images;  /* [batch,size,size] */
+    /* z (drae__cuda_out_score): maps of the regions and which one a patch takes, NULL: no z. */
+    const float *maps;
+    const int32_t *slots;
+    /* Written where not NULL: [batch,size,size]. */
+    float *recon, *z;
 } drae__cuda_memory;
 
-/* Launches step i for n <= batch patches. */
+/* Launches step i for n <= batch patches; the last leaves results [n,DRAE__CUDA_RESULT] at
+ * result_at. */
 drae_status drae__cuda_program_step(const drae__cuda_program *program, int i,
                                     const drae__cuda_memory *memory, size_t n,
                                     drae__cuda_stream stream, drae__err *err);
-/* The score: results [n,4] at result_at, reconstructions at recon_at. */
-drae_status drae__cuda_program_score(const drae__cuda_program *program,
-                                     const drae__cuda_memory *memory, size_t n,
-                                     drae__cuda_stream stream, drae__err *err);
 
 #endif

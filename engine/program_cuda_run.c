@@ -132,31 +132,22 @@ drae_status drae__cuda_program_step(const drae__cuda_program *program, int i,
     case DRAE__CUDA_STEP_OUT:
         break;
     }
-    const drae__cuda_out out = {
+    drae__cuda_out_score score = {
         .n = count,
-        .h = size,
-        .w = size,
+        .size = size,
         .c = op->c_in,
+        .window = program->window,
         .src = tensor_at(program, memory, op->src),
         .wei = floats_at(memory, s->wei),
         .bias = floats_at(memory, s->bias),
-        .recon = (float *)(void *)(memory->arena + program->recon_at),
-    };
-    return drae__cuda_out_sigmoid(&out, stream, err);
-}
-
-drae_status drae__cuda_program_score(const drae__cuda_program *program,
-                                     const drae__cuda_memory *memory, size_t n,
-                                     drae__cuda_stream stream, drae__err *err) {
-    drae__cuda_score score = {
-        .n = (int)n,
-        .size = program->plan->arch.size,
-        .window = program->window,
         .image = memory->images,
-        .recon = (const float *)(const void *)(memory->arena + program->recon_at),
+        .maps = memory->maps,
+        .slots = memory->maps == NULL ? NULL : memory->slots,
+        .recon = memory->recon,
+        .z = memory->z,
         .partial = (float *)(void *)(memory->arena + program->score_at),
         .result = (float *)(void *)(memory->arena + program->result_at),
     };
     memcpy(score.weights, program->window_weights, sizeof score.weights);
-    return drae__cuda_score_phi(&score, stream, err);
+    return drae__cuda_out_score_run(&score, stream, err);
 }

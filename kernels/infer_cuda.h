@@ -121,8 +121,8 @@ drae_status drae__cuda_block_check(const drae__cuda_block *op, const drae__cuda_
                                    drae__err *err);
 
 /* Layout "a16", version 2: fragments of mma's A operand, 32 lanes x 16 bytes each, in the order in
- * which warps keep them (block_pack.c); rows permuted so that a lane of the transposed result holds 4
- * neighbouring channels (resblock_tile.cuh). proj_wei NULL: none. */
+ * which warps keep them (block_pack.c); rows permuted so that a lane of the transposed result holds
+ * 4 neighbouring channels (resblock_tile.cuh). proj_wei NULL: none. */
 size_t drae__cuda_block_packed(const drae__cuda_block *op);
 void drae__cuda_block_pack(const drae__cuda_block *op, const float *wei1, const float *wei2,
                            const float *proj_wei, uint16_t *dst);
@@ -181,40 +181,6 @@ void drae__cuda_vector_pack(int c, int pixels, const float *src, float *dst);
 
 /* ---- the last layer, score and maps ---- */
 
-/* recon [n,h,w] f32 = sigmoid(conv3x3(src) + bias): src [n,h,w,c], wei [9,c] f32, bias [1]. */
-typedef struct drae__cuda_out {
-    int n, h, w, c;
-    const uint16_t *src;
-    const float *wei, *bias;
-    float *recon;
-} drae__cuda_out;
-drae_status drae__cuda_out_sigmoid(const drae__cuda_out *op, drae__cuda_stream stream,
-                                   drae__err *err);
-
-/*
- * phi of every patch (kernels/infer.h has the formula, ssim.h the definition), and the least and
- * greatest |x - y|, x = image / 255, y = recon. window: the 11 weights of drae__ssim_weights as
- * f32. partial: drae__cuda_score_partial floats. result [n,4]: phi, least, greatest, 0.
- */
-typedef struct drae__cuda_score {
-    int n, size;
-    drae__ssim_window window;
-    float weights[DRAE__SSIM_SIDE];
-    const uint8_t *image;
-    const float *recon;
-    float *partial;
-    float *result;
-} drae__cuda_score;
-#define DRAE__CUDA_SCORE_TILE   32 /* pixels a side of what a block scores */
-#define DRAE__CUDA_SCORE_RESULT 4  /* floats of a patch's result, and of a tile's */
-
-static inline size_t drae__cuda_score_partial(int n, int size) {
-    size_t tiles = ((size_t)size + DRAE__CUDA_SCORE_TILE - 1) / DRAE__CUDA_SCORE_TILE;
-    return (size_t)n * tiles * tiles * DRAE__CUDA_SCORE_RESULT;
-}
-drae_status drae__cuda_score_phi(const drae__cuda_score *op, drae__cuda_stream stream,
-                                 drae__err *err);
-
 /*
  * The last layer and the scores of every patch in one pass:
  *     y = sigmoid(conv3x3(src) + bias), x = image / 255
@@ -243,7 +209,13 @@ typedef struct drae__cuda_out_score {
     float *partial;
     float *result;
 } drae__cuda_out_score;
-size_t drae__cuda_out_score_partial(int n, int size);
+#define DRAE__CUDA_SCORE_TILE    32 /* pixels a side of what a block scores */
+#define DRAE__CUDA_SCORE_PARTIAL 12 /* floats of a tile */
+
+static inline size_t drae__cuda_out_score_partial(int n, int size) {
+    size_t tiles = ((size_t)size + DRAE__CUDA_SCORE_TILE - 1) / DRAE__CUDA_SCORE_TILE;
+    return (size_t)n * tiles * tiles * DRAE__CUDA_SCORE_PARTIAL;
+}
 drae_status drae__cuda_out_score_run(const drae__cuda_out_score *op, drae__cuda_stream stream,
                                      drae__err *err);
 

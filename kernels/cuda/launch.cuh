@@ -25,18 +25,37 @@ extern "C" {
     type *const name = static_cast<type *>(                                                        \
         simt::shared_static(&name##_site, sizeof(type) * (count), alignof(type)))
 #define DRAE_LAUNCH(err, kernel, grid, block, n_bytes, stream, ...)                                \
-    ((void)(stream),                                                                               \
-     drae__simt_launch(err, #kernel, grid, block, n_bytes, [&]() { kernel(__VA_ARGS__); }))
+    ((void)(stream), drae__simt_launch(                                                            \
+                         err, #kernel, grid, block, n_bytes,                                       \
+                         [=](auto... args_) { kernel(args_...); }, __VA_ARGS__))
 
 extern "C" const char *drae_simt_error(void);
 
-template <class F>
+/* Arguments are copied as by a launch: the kernel may run later, as part of a graph. */
+template <class F, class... A>
 static drae_status drae__simt_launch(drae__err *err, const char *name, dim3 grid, dim3 block,
-                                     size_t n_bytes, F f) {
-    if (simt::launch_call(name, grid, block, n_bytes, f)) {
+                                     size_t n_bytes, F f, A... args) {
+    auto bound = [=]() { f(args...); };
+    using Bound = decltype(bound);
+    int taken = 0;
+    if (simt::on_launch != nullptr) {
+        simt::deferred later = {name,
+                                grid,
+                                block,
+                                n_bytes,
+                                [](void *p) { (*static_cast<Bound *>(p))(); },
+                                new Bound(bound),
+                                [](void *p) { delete static_cast<Bound *>(p); }};
+        taken = simt::on_launch(later);
+        if (taken != 1) {
+            later.drop(later.arg);
+        }
+    }
+    if (taken == 1 || (taken == 0 && simt::launch_call(name, grid, block, n_bytes, bound))) {
         return DRAE_OK;
     }
-    return drae__fail(err, DRAE_ERROR_DEVICE, "%s", drae_simt_error());
+    return drae__fail(err, DRAE_ERROR_DEVICE, "%s: %s", name,
+                      taken == 0 ? drae_simt_error() : "launch refused");
 }
 
 #else
@@ -64,8 +83,9 @@ static drae_status drae__cuda_launch(drae__err *err, const char *name, const voi
     }
     if (e == cudaSuccess) {
         f();
-        e = cudaGetLastError();
     }
+    const cudaError_t last = cudaGetLastError(); /* which forgets it */
+    e = e == cudaSuccess ? last : e;
     if (e != cudaSuccess) {
         return drae__fail(err, DRAE_ERROR_DEVICE, "%s with %zu bytes of shared memory: %s", name,
                           n_bytes, cudaGetErrorString(e));

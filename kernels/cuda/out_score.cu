@@ -32,10 +32,12 @@ extern "C" {
 
 namespace {
 
-constexpr int SIDE = DRAE__SSIM_SIDE, MARGIN = SIDE / 2, TILE = 32, INPUT = TILE + SIDE - 1;
+constexpr int SIDE = DRAE__SSIM_SIDE, MARGIN = SIDE / 2, TILE = DRAE__CUDA_SCORE_TILE;
+constexpr int INPUT = TILE + SIDE - 1;
 constexpr int WARPS = out_tile::WARPS, THREADS = 32 * WARPS, MAPS = 4;
 constexpr int RESULT = DRAE__CUDA_RESULT;
-constexpr int TOP = DRAE__Z_TOP, PARTIAL = RESULT + TOP; /* floats of a tile */
+constexpr int TOP = DRAE__Z_TOP, PARTIAL = DRAE__CUDA_SCORE_PARTIAL;
+static_assert(PARTIAL == RESULT + TOP, "a tile leaves its sums and its largest z");
 constexpr int BLUR = TILE + 2 * DRAE__Z_RADIUS;
 constexpr int Z_ROUNDS = (TILE * TILE + THREADS - 1) / THREADS;
 
@@ -278,11 +280,6 @@ __global__ void __launch_bounds__(THREADS)
 }
 
 } // namespace
-
-extern "C" size_t drae__cuda_out_score_partial(int n, int size) {
-    size_t tiles = static_cast<size_t>(drae__ceil_div(size, TILE));
-    return static_cast<size_t>(n) * tiles * tiles * PARTIAL;
-}
 
 extern "C" drae_status drae__cuda_out_score_run(const drae__cuda_out_score *op,
                                                 drae__cuda_stream stream, drae__err *err) {

@@ -57,21 +57,6 @@ START_TEST(no_device_is_said) {
 }
 END_TEST
 
-START_TEST(maps_of_z_are_refused) {
-    fixture *f = make(8, 32, 2);
-    static const float maps[2 * 32 * 32];
-    f->data.calibration.n_regions = 2;
-    f->data.calibration.maps[1] = maps;
-    drae__err err = {{0}};
-    void *state = NULL;
-    ck_assert_int_eq(
-        drae__backend_find(DRAE_DEVICE_CUDA)->create(&f->data, &f->plan, "auto", &state, &err),
-        DRAE_ERROR_UNSUPPORTED);
-    ck_assert_ptr_nonnull(strstr(err.text, "region 1"));
-    drae__model_free(&f->model);
-}
-END_TEST
-
 static void infer(const drae__backend *backend, const fixture *f, const drae__infer_request *r) {
     drae__err err = {{0}};
     void *state, *session;
@@ -89,6 +74,14 @@ START_TEST(scores_beside_the_cpu) {
     }
     fixture *f = make(_i == 0 ? 16 : 24, 64, 5);
     size_t pixels = 64 * 64;
+    /* Region 0 has maps of z. */
+    static float maps[2 * 64 * 64];
+    for (size_t i = 0; i < 2 * pixels; i++) {
+        maps[i] = i < pixels ? 0.01f : 0.05f + 0.001f * (float)(i % 5);
+    }
+    f->data.calibration.n_regions = 2;
+    f->data.calibration.maps[0] = maps;
+    static const uint8_t regions[5] = {0, 1, 0, 1, 0};
     t_begin("backend of width %d", f->data.arch.width);
     uint8_t *images = t_bytes(5 * pixels);
     for (size_t i = 0; i < 5 * pixels; i++) {
@@ -96,18 +89,23 @@ START_TEST(scores_beside_the_cpu) {
     }
     /* Batches that fill a graph, and not. */
     for (size_t n = 1; n <= 5; n++) {
-        float *phi[2] = {t_f32(n), t_f32(n)};
+        float *phi[2] = {t_f32(n), t_f32(n)}, *z[2] = {t_f32(n), t_f32(n)};
         for (int b = 0; b < 2; b++) {
             const drae__infer_request r = {.n = n,
                                            .patches = images,
+                                           .regions = regions,
                                            .phi = phi[b],
-                                           .z = t_f32(n),
+                                           .z = z[b],
                                            .recon = t_f32(n * pixels),
                                            .heat = t_bytes(n * pixels)};
             infer(b == 0 ? &drae__backend_cpu : drae__backend_find(DRAE_DEVICE_CUDA), f, &r);
         }
         for (size_t i = 0; i < n; i++) {
             t_near("phi", (double)phi[1][i], (double)phi[0][i], 2e-3);
+            ck_assert_int_eq(isnan(z[1][i]) != 0, regions[i] != 0);
+            if (regions[i] == 0) {
+                t_near("z", (double)z[1][i], (double)z[0][i], 2e-3 / 0.05);
+            }
         }
     }
     drae__model_free(&f->model);
@@ -120,7 +118,6 @@ int main(void) {
     TCase *tc = tcase_create("cuda_backend");
     suite_add_tcase(suite, tc);
     tcase_add_test(tc, no_device_is_said);
-    tcase_add_test(tc, maps_of_z_are_refused);
     tcase_add_loop_test(tc, scores_beside_the_cpu, 0, 2);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -60,7 +60,7 @@ static inline float4 make_float4(float x, float y, float z, float w) {
     return float4{x, y, z, w};
 }
 
-typedef struct drae_simt_stream *cudaStream_t;
+typedef struct CUstream_st *cudaStream_t; /* as of the CUDA runtime */
 
 namespace simt {
 
@@ -83,6 +83,18 @@ template <class F> bool launch_call(const char *kernel, dim3 grid, dim3 block, s
     return launch(
         kernel, grid, block, n, [](void *p) { (*static_cast<F *>(p))(); }, &f);
 }
+
+/* A launch with its arguments bound, owned by whoever takes it. */
+struct deferred {
+    const char *name;
+    dim3 grid, block;
+    size_t n_bytes;
+    void (*call)(void *);
+    void *arg;
+    void (*drop)(void *);
+};
+/* Where set, asked before every launch: 1 it took the launch, 0 run it now, -1 it refuses. */
+extern int (*on_launch)(const deferred &);
 
 unsigned char *shared_dynamic();
 /* The static array of a declaration: site is unique in the kernel. */

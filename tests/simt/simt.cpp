@@ -83,6 +83,7 @@ alignas(1024) unsigned char arena[SHARED_MAX + (STATICS_MAX + 2) * GUARD_BYTES];
 } // namespace
 
 position *here;
+int (*on_launch)(const deferred &);
 
 /* ---- switching stacks ---- */
 

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine/backend_cuda.c on the runtime of tests/simt/runtime: graphs, partial batches, maps,
+ * several sessions, and an error at each of its calls. */
+#include "engine/backend.h"
+#include "tests/kernels/testutil.h"
+
+#include "runtime/cuda_runtime_api.h"
+
+#include "base/philox.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SIZE   32
+#define PIXELS (SIZE * SIZE)
+#define BATCH  4
+
+typedef struct fixture {
+    drae__model model;
+    drae__plan plan;
+    drae__engine_data data;
+    float maps[2 * PIXELS];
+} fixture;
+
+/* Weights that keep the size of what passes through: else f16 shows more than in a trained
+ * network. */
+static void fill_weights(drae__model *model) {
+    const drae__params *params = &model->params[DRAE__NET_GENERATOR];
+    drae__rng rng;
+    drae__rng_init(&rng, 7, DRAE__PURPOSE_TEST, 2);
+    for (size_t t = 0; t < params->n; t++) {
+        const drae__param *p = &params->items[t];
+        float *to = model->data[DRAE__NET_GENERATOR] + p->offset;
+        float mid = p->kind == DRAE__PARAM_GAMMA || p->kind == DRAE__PARAM_VAR ? 1.0f : 0.0f;
+        float by = p->fan_in > 0 ? sqrtf(3.0f / (float)p->fan_in) : 0.1f;
+        for (size_t i = 0; i < p->count; i++) {
+            to[i] = drae__rng_range(&rng, mid - by, mid + by);
+        }
+    }
+}
+
+/* Two regions, the second with maps of z, which decides there. */
+static fixture *make(int batch) {
+    static fixture f;
+    memset(&f, 0, sizeof f);
+    drae__arch arch = drae__arch_default();
+    drae__err err = {{0}};
+    arch.width = 8;
+    arch.size = SIZE;
+    arch.latent = 16;
+    ck_assert_int_eq(drae__model_create(&arch, 1u << DRAE__NET_GENERATOR, &f.model, &err), DRAE_OK);
+    fill_weights(&f.model);
+    const drae__params *params = &f.model.params[DRAE__NET_GENERATOR];
+    ck_assert_int_eq(drae__plan_create(&arch, params, &f.plan, &err), DRAE_OK);
+    for (size_t i = 0; i < PIXELS; i++) {
+        f.maps[i] = 0.001f * (float)(i % 7);
+        f.maps[PIXELS + i] = 0.05f + 0.001f * (float)(i % 5);
+    }
+    f.data = (drae__engine_data){.arch = arch,
+                                 .device = DRAE_DEVICE_CUDA,
+                                 .batch = batch,
+                                 .weights = f.model.data[DRAE__NET_GENERATOR],
+                                 .n_weights = params->total};
+    f.data.calibration.n_regions = 2;
+    f.data.calibration.maps[1] = f.maps;
+    f.data.calibration.kind[1] = DRAE__SCORE_Z;
+    return &f;
+}
+
+static uint8_t *images(size_t n) {
+    uint8_t *p = t_bytes(n * PIXELS);
+    for (size_t i = 0; i < n * PIXELS; i++) {
+        p[i] = (uint8_t)(127.0 + 100.0 * sin(0.013 * (double)i) + (double)(i * 2654435761u % 17));
+    }
+    return p;
+}
+
+typedef struct outcome {
+    float *phi, *z, *residual, *recon, *z_map;
+    uint8_t *heat, *heat_fixed;
+} outcome;
+
+static outcome room_for(size_t n) {
+    return (outcome){.phi = t_f32(n),
+                     .z = t_f32(n),
+                     .residual = t_f32(n * PIXELS),
+                     .recon = t_f32(n * PIXELS),
+                     .z_map = t_f32(n * PIXELS),
+                     .heat = t_bytes(n * PIXELS),
+                     .heat_fixed = t_bytes(n * PIXELS)};
+}
+
+static const uint8_t regions[BATCH] = {1, 0, 1, 0};
+static const float anchors[BATCH] = {3.0f, 0.2f, 3.0f, 0.2f};
+
+static drae__infer_request request_for(size_t n, const uint8_t *patches, const outcome *to,
+                                       bool maps) {
+    drae__infer_request r = {.n = n,
+                             .patches = patches,
+                             .regions = regions,
+                             .anchors = anchors,
+                             .phi = to->phi,
+                             .z = to->z};
+    if (maps) {
+        r.residual = to->residual;
+        r.recon = to->recon;
+        r.z_map = to->z_map;
+        r.heat = to->heat;
+        r.heat_fixed = to->heat_fixed;
+    }
+    return r;
+}
+
+typedef struct engine {
+    const drae__backend *backend;
+    void *state;
+} engine;
+
+static engine engine_of(const fixture *f, const drae__backend *backend) {
+    engine e = {.backend = backend};
+    drae__err err = {{0}};
+    ck_assert_msg(backend->create(&f->data, &f->plan, "auto", &e.state, &err) == DRAE_OK, "%s",
+                  err.text);
+    return e;
+}
+
+static void *session_of(const engine *e) {
+    drae__err err = {{0}};
+    void *session;
+    ck_assert_msg(e->backend->session_create(e->state, 1, BATCH, &session, &err) == DRAE_OK, "%s",
+                  err.text);
+    return session;
+}
+
+static void infer(const engine *e, void *session, const drae__infer_request *r) {
+    drae__err err = {{0}};
+    ck_assert_msg(e->backend->infer(session, r, &err) == DRAE_OK, "%s: %s", t_name(), err.text);
+}
+
+/* Greatest less least: what a heatmap divides by. */
+static double range_of(const float *residual) {
+    float least = residual[0], greatest = residual[0];
+    for (size_t i = 1; i < PIXELS; i++) {
+        least = fminf(least, residual[i]);
+        greatest = fmaxf(greatest, residual[i]);
+    }
+    return (double)(greatest - least);
+}
+
+static void compare(const outcome *got, const outcome *want, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        t_near("phi", (double)got->phi[i], (double)want->phi[i], 2e-3);
+        ck_assert_int_eq(isnan(got->z[i]) != 0, regions[i] == 0);
+        if (regions[i] != 0) {
+            t_near("z", (double)got->z[i], (double)want->z[i], 2e-3 / 0.05);
+        }
+    }
+    for (size_t i = 0; i < n * PIXELS; i++) {
+        t_near("recon", (double)got->recon[i], (double)want->recon[i], 2e-3);
+    }
+    for (size_t i = 0; i < n * PIXELS; i++) {
+        t_near("residual", (double)got->residual[i], (double)want->residual[i], 2e-3);
+        t_near("z map", (double)got->z_map[i], (double)want->z_map[i], 2e-3 / 0.05);
+        t_near("heat", (double)got->heat[i], (double)want->heat[i],
+               1.0 + 255.0 * 6e-3 / range_of(want->residual + i / PIXELS * PIXELS));
+        /* 2e-3 of X^ over the least scale and the anchor, of z or of the residual. */
+        t_near("heat_fixed", (double)got->heat_fixed[i], (double)want->heat_fixed[i],
+               1.0 + 255.0 * 2e-3 / 0.05 / 3.0);
+    }
+}
+
+/* Every number of patches, scores alone and with maps, timed and not, beside the CPU; the same bits
+ * again whatever ran between. */
+START_TEST(beside_the_cpu) {
+    t_begin("the CUDA backend beside the CPU's");
+    fixture *f = make(BATCH);
+    engine cpu = engine_of(f, &drae__backend_cpu), cuda = engine_of(f, &drae__backend_cuda);
+    void *on_cpu = session_of(&cpu), *on_cuda = session_of(&cuda);
+    uint8_t *patches = images(BATCH);
+    float *phi_first = t_f32(BATCH), *z_first = t_f32(BATCH);
+    for (size_t n = BATCH; n >= 1; n--) {
+        outcome want = room_for(n), got = room_for(n), again = room_for(n);
+        drae__infer_request r = request_for(n, patches, &want, true);
+        infer(&cpu, on_cpu, &r);
+        r = request_for(n, patches, &got, true);
+        infer(&cuda, on_cuda, &r);
+        compare(&got, &want, n);
+        double seconds[DRAE__PLAN_OPS + 2];
+        r = request_for(n, patches, &again, false);
+        r.op_seconds = n % 2 == 0 ? seconds : NULL;
+        infer(&cuda, on_cuda, &r);
+        memcpy(n == BATCH ? phi_first : t_f32(n), got.phi, n * sizeof *got.phi);
+        memcpy(n == BATCH ? z_first : t_f32(n), got.z, n * sizeof *got.z);
+        t_equal_f32("phi", n, again.phi, phi_first);
+        ck_assert_mem_eq(again.z, z_first, n * sizeof *again.z);
+    }
+    cuda.backend->session_destroy(on_cuda);
+    cpu.backend->session_destroy(on_cpu);
+    cuda.backend->destroy(cuda.state);
+    cpu.backend->destroy(cpu.state);
+    ck_assert_int_eq(drae_runtime_alive(), 0);
+    drae__model_free(&f->model);
+    t_end();
+}
+END_TEST
+
+/* Two sessions of one engine, turn by turn, with different patches: each keeps its own. */
+START_TEST(side_by_side) {
+    t_begin("sessions side by side");
+    fixture *f = make(BATCH);
+    engine e = engine_of(f, &drae__backend_cuda);
+    void *sessions[2] = {session_of(&e), session_of(&e)};
+    uint8_t *patches = images(2);
+    outcome alone[2] = {room_for(1), room_for(1)}, turns = room_for(1);
+    for (int round = 0; round < 2; round++) {
+        for (size_t s = 0; s < 2; s++) {
+            drae__infer_request r =
+                request_for(1, patches + s * PIXELS, round == 0 ? &alone[s] : &turns, round == 0);
+            infer(&e, sessions[s], &r);
+            if (round == 1) {
+                t_equal_f32("phi", 1, turns.phi, alone[s].phi);
+                t_equal_f32("z", 1, turns.z, alone[s].z);
+            }
+        }
+    }
+    ck_assert(alone[0].phi[0] != alone[1].phi[0]);
+    e.backend->session_destroy(sessions[0]);
+    e.backend->session_destroy(sessions[1]);
+    e.backend->destroy(e.state);
+    ck_assert_int_eq(drae_runtime_alive(), 0);
+    drae__model_free(&f->model);
+    t_end();
+}
+END_TEST
+
+/* Create, session, one inference with maps, one timed, until something fails; closes what is there.
+ */
+static drae_status whole_life(const fixture *f, const uint8_t *patches, const outcome *to,
+                              drae__err *err, bool *again_refused) {
+    double seconds[DRAE__PLAN_OPS + 2];
+    void *state = NULL, *session = NULL;
+    const drae__backend *cuda = &drae__backend_cuda;
+    *again_refused = true;
+    drae_status status = cuda->create(&f->data, &f->plan, "auto", &state, err);
+    if (status == DRAE_OK) {
+        status = cuda->session_create(state, 1, BATCH, &session, err);
+        ck_assert(status == DRAE_OK || session == NULL);
+    } else {
+        ck_assert_ptr_null(state);
+    }
+    for (int i = 0; status == DRAE_OK && i < 2; i++) {
+        drae__infer_request r = request_for(3, patches, to, true);
+        r.op_seconds = i == 1 ? seconds : NULL;
+        status = cuda->infer(session, &r, err);
+        if (status != DRAE_OK) {
+            drae__err second = {{0}};
+            *again_refused = cuda->infer(session, &r, &second) == DRAE_ERROR_DEVICE &&
+                             strstr(second.text, "failed before") != NULL;
+        }
+    }
+    cuda->session_destroy(session);
+    if (state != NULL) {
+        cuda->destroy(state);
+    }
+    return status;
+}
+
+/* A lost device or too little memory at every call: a status with a text, a clean close, nothing
+ * left behind, and the next life is well where the device is. */
+START_TEST(errors_everywhere) {
+    t_begin("errors injected, %s", _i == 0 ? "lost device" : "too little memory");
+    fixture *f = make(BATCH);
+    drae__err err = {{0}};
+    uint8_t *patches = images(BATCH);
+    outcome to = room_for(BATCH);
+    bool refused;
+    cudaError_t error = _i == 0 ? cudaErrorLaunchFailure : cudaErrorMemoryAllocation;
+    drae_status want = _i == 0 ? DRAE_ERROR_DEVICE : DRAE_ERROR_MEMORY;
+    drae_runtime_execute(0);
+    drae_runtime_fail(0, cudaSuccess);
+    ck_assert_msg(whole_life(f, patches, &to, &err, &refused) == DRAE_OK, "%s", err.text);
+    int calls = drae_runtime_calls();
+    ck_assert_int_gt(calls, 100);
+    for (int call = 1; call <= calls; call++) {
+        err.text[0] = 0;
+        drae_runtime_fail(call, error);
+        drae_status status = whole_life(f, patches, &to, &err, &refused);
+        /* Looking for devices or launching a kernel says "device" of whatever it meets. */
+        ck_assert_msg(status == want || status == DRAE_ERROR_DEVICE, "%s: call %d: status %d, %s",
+                      t_name(), call, (int)status, err.text);
+        ck_assert_msg(err.text[0] != 0, "%s: call %d says nothing", t_name(), call);
+        ck_assert_msg(refused, "%s: call %d: the session goes on", t_name(), call);
+        ck_assert_msg(drae_runtime_alive() == 0, "%s: call %d leaves %d things behind", t_name(),
+                      call, drae_runtime_alive());
+        ck_assert_msg(_i == 0 || cudaGetLastError() == cudaSuccess,
+                      "%s: call %d: the next launch would find the error", t_name(), call);
+    }
+    drae_runtime_fail(0, cudaSuccess);
+    ck_assert_msg(whole_life(f, patches, &to, &err, &refused) == DRAE_OK, "%s", err.text);
+    drae_runtime_execute(1);
+    drae__model_free(&f->model);
+    t_end();
+}
+END_TEST
+
+START_TEST(no_device) {
+    t_begin("no device");
+    fixture *f = make(1);
+    drae__err err = {{0}};
+    void *state = NULL;
+    drae_runtime_devices(0);
+    ck_assert_int_eq(drae__backend_cuda.create(&f->data, &f->plan, "auto", &state, &err),
+                     DRAE_ERROR_DEVICE);
+    ck_assert_ptr_nonnull(strstr(err.text, "no CUDA device (no device)"));
+    ck_assert_ptr_null(state);
+    drae_runtime_devices(1);
+    drae__model_free(&f->model);
+    t_end();
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("backend");
+    TCase *tc = tcase_create("backend");
+    suite_add_tcase(suite, tc);
+    tcase_add_test(tc, beside_the_cpu);
+    tcase_add_test(tc, side_by_side);
+    tcase_add_loop_test(tc, errors_everywhere, 0, 2);
+    tcase_add_test(tc, no_device);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner), ran = srunner_ntests_run(runner);
+    srunner_free(runner);
+    return failed == 0 && ran > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
