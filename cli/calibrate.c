@@ -49,16 +49,6 @@ static drae_status calibrate(drae__calibrate *c, drae__err *err) {
     if (!o->quiet) {
         drae__calibrate_print(c);
     }
-    if (c->model.calibration.origin.disjoint == DRAE__DISJOINT_UNKNOWN) {
-        drae__cli_warn(&drae__command_calibrate,
-                       "%s lists no patches of its training (it is older than this version): that "
-                       "the calibration data is new to it was not checked",
-                       o->model);
-    }
-    const char *doubt = drae__learned_doubt(&c->learned, c->model.provenance.val_con);
-    if (doubt != NULL) {
-        drae__cli_warn(&drae__command_calibrate, "%s: %s", o->model, doubt);
-    }
 done:
     return status;
 }

@@ -87,6 +87,15 @@ void drae__calibrate_print(const drae__calibrate *c) {
     if (c->n_rank > 0) {
         printf("left out: %zu rank images\n", c->n_rank);
     }
+    const char *doubt = drae__learned_doubt(&c->learned, c->model.provenance.val_con);
+    if (doubt != NULL) {
+        printf("warning: %s: %s\n", c->o->model, doubt);
+    }
+    if (o->disjoint == DRAE__DISJOINT_UNKNOWN) {
+        printf("warning: %s lists no patches of its training (an older version made it): that this "
+               "data is new to it was not checked\n",
+               c->o->model);
+    }
     printf("training data: %s", drae__disjoint_name(o->disjoint));
     if (c->n_seen > 0) {
         printf(", %zu patches in common", c->n_seen);

@@ -70,15 +70,6 @@ int drae__cli_done(const drae__command *command, drae_status status, const drae_
     return status == DRAE_OK ? DRAE__EXIT_DONE : drae__cli_error(command, status, err);
 }
 
-void drae__cli_warn(const drae__command *command, const char *format, ...) {
-    va_list args;
-    (void)fprintf(stderr, "drae %s: warning: ", command->name);
-    va_start(args, format);
-    (void)vfprintf(stderr, format, args);
-    va_end(args);
-    (void)fputc('\n', stderr);
-}
-
 int drae__cli_usage_error(const drae__command *command, const char *format, ...) {
     drae__err err;
     char text[DRAE__ERR_BYTES];

@@ -117,9 +117,6 @@ drae_status drae__cli_join(const char *folder, const char *name, char path[DRAE_
 int drae__cli_error(const drae__command *command, drae_status status, const drae__err *err);
 /* The exit status of finished work: that of an error, or 0. */
 int drae__cli_done(const drae__command *command, drae_status status, const drae__err *err);
-/* Prints "drae <command>: warning: <message>" on standard error. */
-void drae__cli_warn(const drae__command *command, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
 /* The error of an engine that could not be opened, text from the library; says what the file is
  * where it is no engine. */
 drae_status drae__cli_engine_error(drae_status status, const char *path, const char *text,

@@ -85,6 +85,7 @@ static drae_status evaluate(drae__eval *e, drae__err *err) {
     r->rounds = (size_t)e->o->rounds;
     r->seed = e->o->seed;
     DRAE__TRY(drae__eval_open(e, err));
+    DRAE__TRY(drae__eval_check_seen(e, err));
     DRAE__TRY(choose_vote(e, err));
     /* Everything that can be refused was; now the folder may be touched. */
     DRAE__TRY(drae__eval_folder(e->o->out, &lock, err));
@@ -138,6 +139,8 @@ static int eval_main(int argc, char **argv) {
         DRAE__INT("rounds", &o.rounds, 100, 100000, "N", "draws of the bootstrap"),
         DRAE__U64("seed", &o.seed, "N", "of the bootstrap"),
         DRAE__INT("threads", &o.threads, 0, 1024, "N", "threads that infer, 0: one a processor"),
+        DRAE__FLAG("allow-overlap", 0, &o.overlap,
+                   "take patches that training has seen, and record it"),
         DRAE__FLAG("quiet", 'q', &o.quiet, "no progress, no table"),
     };
     const drae__command *command = &drae__command_eval;

@@ -18,7 +18,7 @@
 /* Patches of one inference: keeps two cores busy without holding much. */
 #define DRAE__EVAL_BATCH    16
 #define DRAE__EVAL_SCORES   (DRAE_SCORES + 1)
-#define DRAE__EVAL_FACTS    40
+#define DRAE__EVAL_FACTS    56
 #define DRAE__EVAL_PICTURES 8 /* of each kind */
 
 typedef struct drae__eval_options {
@@ -33,6 +33,7 @@ typedef struct drae__eval_options {
     uint64_t seed;
     long rounds;
     long threads;
+    bool overlap;   /* take patches that training or calibration has seen */
     bool no_pixels; /* count no pixels, measure no masks */
     bool quiet;
 } drae__eval_options;
@@ -87,6 +88,9 @@ drae_status drae__eval_template(drae__eval *e, drae__err *err);
 
 /* Builds the template, scores every patch. */
 drae_status drae__eval_score(drae__eval *e, drae__err *err);
+
+/* eval_seen.c: compares the data with what the model has seen; ERROR_FILE names a patch. */
+drae_status drae__eval_check_seen(drae__eval *e, drae__err *err);
 
 /* eval_figures.c: figures, tallies and pictures into e->report. */
 drae_status drae__eval_measure(drae__eval *e, drae__err *err);

@@ -64,9 +64,12 @@ static drae_status score_batch(drae__eval *e, size_t first, size_t n, drae__err 
         int decides = e->report.decides[region];
         float score = e->batch_scores[i * DRAE_SCORES + (size_t)decides];
         float threshold = e->scores[decides].threshold[region];
+        float undecided = NAN;
+        (void)drae_engine_get_undecided(e->engine, region, &undecided);
         e->reasons[at] = !isfinite(score)    ? DRAE_REASON_NOT_FINITE
                          : isnan(threshold)  ? DRAE_REASON_UNCALIBRATED
                          : score > threshold ? DRAE_REASON_SCORE
+                         : score > undecided ? DRAE_REASON_BAND
                                              : DRAE_REASON_NONE;
         drae__grey_moments(n_pixels, patch, &e->grey[at], &e->spread[at]);
         look_at_mask(e, at, patch, mask);

@@ -59,8 +59,8 @@ typedef struct drae__calibration {
     /* mean [size,size], then scale [size,size] (> 0) of the blurred residual of good patches; NULL:
      * z is not known in this region. Where the kind is Z they are there. Borrowed. */
     const float *maps[DRAE__REGIONS_MAX];
-    /* Behind the maps: the scales of the matched filters (kernels/matched.h), by which z is m; NULL:
-     * z is that of points alone. */
+    /* Behind the maps: the scales of the matched filters (kernels/matched.h), by which z is m;
+     * NULL: z is that of points alone. */
     const float *filters[DRAE__REGIONS_MAX];
     drae__threshold_origin from[DRAE__REGIONS_MAX];
     drae__calibration_origin origin;

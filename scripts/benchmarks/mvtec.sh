@@ -42,7 +42,7 @@ for category in "$@"; do
         touch "$dir/trained"
     fi
     # 41 good images: 20 for the maps of z, 21 for a threshold at a false-reject rate of one in 20.
-    "$drae" calibrate --model "$dir/run/model.h5" --data "$dir/calib.h5" -o "$dir/model.h5" --false-reject 0.05
+    "$drae" calibrate --model "$dir/run/model.h5" --data "$dir/calib.h5" -o "$dir/model.h5" --false-reject 0.05 --small-sample
     "$drae" compile --model "$dir/model.h5" --data "$dir/calib.h5" -o "$dir/line.drae"
     "$drae" inspect -q --engine "$dir/line.drae" --data "$dir/test.h5" --out "$dir/verdicts" --force
     "$drae" eval --engine "$dir/line.drae" --data "$dir/test.h5" --good "$dir/train.h5" --out "$dir/report"

@@ -15,7 +15,8 @@ moved=(--frame-shift 20 --frame-turn 1)
 ok "$DRAE" synth -q --frames-out good --strips 12 --runs 1 --frames 1 --good-only --seed 12 \
     --first-product 200000 "${moved[@]}"
 ok "$DRAE" import -q -o good.h5 --layout frames --recipe good/recipe.yaml good
-ok "$DRAE" calibrate -q --model "$model" --data good.h5 -o cal.h5 --score phi --false-reject 0.02
+ok "$DRAE" calibrate -q --model "$model" --data good.h5 -o cal.h5 --score phi --false-reject 0.02 \
+    --small-sample
 ok "$DRAE" compile --model cal.h5 -o line.drae
 
 # ---- the same strips twice ----------------------------------------------------------------------

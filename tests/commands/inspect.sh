@@ -17,12 +17,18 @@ ok "$DRAE" train --quiet --data tiles.h5 --out run --width 8 --latent 8 --batch 
 ok "$DRAE" compile --model run/model.h5 -o raw.drae
 
 # ---- calibrate ---------------------------------------------------------------------------------
-ok "$DRAE" calibrate -q --model run/model.h5 --data tiles.h5 -o cal.h5 --score phi --false-reject 0.01
+ok "$DRAE" calibrate -q --model run/model.h5 --data tiles.h5 -o cal.h5 --score phi --false-reject 0.01 \
+    --small-sample --allow-overlap
 ok "$DRAE" calibrate -q --model run/model.h5 --data tiles.h5 -o cal1.h5 --score phi \
-    --false-reject 0.01 --threads 1
+    --false-reject 0.01 --threads 1 --small-sample --allow-overlap
 check "calibration does not depend on threads" cmp cal.h5 cal1.h5
-expect 3 'region 0 has [0-9]+ good patches; .* needs at least 1000000' \
+expect 3 'region 0 has [0-9]+ good patches; .* needs at least 100000 independent' \
     "$DRAE" calibrate -q --model run/model.h5 --data tiles.h5 -o no.h5 --false-reject 0.000001
+expect 3 'tiles.h5: patch [0-9]+ was in the training data' \
+    "$DRAE" calibrate -q --model run/model.h5 --data tiles.h5 -o no.h5 --score phi --false-reject 0.05 --small-sample
+expect 2 'colon' "$DRAE" calibrate --model run/model.h5 --data tiles.h5 -o no.h5 --defects kit.h5 --cost 3
+expect 2 'above the false-reject rate' \
+    "$DRAE" calibrate --model run/model.h5 --data tiles.h5 -o no.h5 --undecided 0.001
 expect 3 'absent.h5' "$DRAE" calibrate -q --model absent.h5 --data tiles.h5 -o no.h5
 expect 3 'absent.h5' "$DRAE" calibrate -q --model run/model.h5 --data absent.h5 -o no.h5
 expect 3 '256' "$DRAE" calibrate -q --model run/model.h5 --data kit.h5 -o no.h5
@@ -30,7 +36,8 @@ expect 2 'false-reject' "$DRAE" calibrate --model run/model.h5 --data tiles.h5 -
 expect 2 '--model is missing' "$DRAE" calibrate --data tiles.h5 -o no.h5
 expect 2 '--data is missing' "$DRAE" calibrate --model run/model.h5 -o no.h5
 expect 2 '-o is missing' "$DRAE" calibrate --model run/model.h5 --data tiles.h5
-expect 1 'cannot create' "$DRAE" calibrate -q --model run/model.h5 --data tiles.h5 -o /proc/none/no.h5
+expect 1 'cannot create' "$DRAE" calibrate -q --model run/model.h5 --data tiles.h5 -o /proc/none/no.h5 \
+    --small-sample --allow-overlap --false-reject 0.05
 check "a refused calibration writes nothing" test ! -e no.h5
 ok "$DRAE" compile --model cal.h5 -o line.drae
 expect 2 'score' "$DRAE" calibrate --model run/model.h5 --data tiles.h5 -o no.h5 --score best
@@ -39,13 +46,15 @@ expect 2 'score' "$DRAE" calibrate --model run/model.h5 --data tiles.h5 -o no.h5
 mkdir two
 cp frames/*_f0[01].png two/
 ok "$DRAE" import -q --tile --size 96 -o two.h5 two
-ok "$DRAE" calibrate --model run/model.h5 --data two.h5 -o z.h5 --score z --false-reject 0.05
+ok "$DRAE" calibrate --model run/model.h5 --data two.h5 -o z.h5 --score z --false-reject 0.05 \
+    --small-sample --allow-overlap
 check "the table tells what each score finds" grep -qE '^0 +z .* [0-9]+ / [0-9]+ of [0-9]+$' stdout.txt
-ok "$DRAE" calibrate -q --model run/model.h5 --data two.h5 -o z1.h5 --score z --false-reject 0.05 --threads 1
+ok "$DRAE" calibrate -q --model run/model.h5 --data two.h5 -o z1.h5 --score z --false-reject 0.05 --threads 1 \
+    --small-sample --allow-overlap
 check "maps do not depend on threads" cmp z.h5 z1.h5
 expect 3 'region 0 has [0-9]+ good patches; z at .* more of other products' \
-    "$DRAE" calibrate -q --model run/model.h5 --data tiles.h5 -o no.h5 --score z --false-reject 0.05
-ok "$DRAE" calibrate --model run/model.h5 --data tiles.h5 -o auto.h5 --false-reject 0.05
+    "$DRAE" calibrate -q --model run/model.h5 --data tiles.h5 -o no.h5 --score z --false-reject 0.05 --small-sample --allow-overlap
+ok "$DRAE" calibrate --model run/model.h5 --data tiles.h5 -o auto.h5 --false-reject 0.05 --small-sample --allow-overlap
 check "one product makes no maps: phi decides, a line says so" grep -q 'too few good patches for z, phi decides' stdout.txt
 ok "$DRAE" info z.h5
 check "info names the score" grep -q 'score: z' stdout.txt
@@ -137,7 +146,7 @@ expect 3 'photos/.*\.png: [0-9]+ x [0-9]+ pixels, the engine takes patches of 96
 # ---- patch images: overlays make 8-bit PNGs of any size; the engine's own are cut from frames ---
 ok "$DRAE" train --quiet --data kit.h5 --out big --width 8 --latent 8 --batch 2 --max-steps 1 \
     --w-adv 0 --w-enc 0
-ok "$DRAE" calibrate -q --model big/model.h5 --data kit.h5 -o big.h5 --false-reject 0.1
+ok "$DRAE" calibrate -q --model big/model.h5 --data kit.h5 -o big.h5 --false-reject 0.1 --small-sample --allow-overlap
 ok "$DRAE" compile --model big.h5 -o big.drae
 ok "$DRAE" inspect --engine big.drae --data kit.h5 --out strips
 check "vials, strips and products of two strips in two runs" \
