@@ -8,7 +8,9 @@
  *     what it feeds                     times L1 of the next weights, times the scale of bn
  *     every stored value                one place of f16
  *
- * and nearly all values must be the same bits, or a rounding point is missing.
+ * and nearly all values must be the same bits, or a rounding point is missing. Over a whole network
+ * differences of one place are carried on, so there the two are as far from each other as either is
+ * from f32; the gate must tell the same.
  */
 #include "engine/backend.h"
 #include "engine/cuda_card.h"
@@ -321,11 +323,61 @@ START_TEST(step_by_step) {
 }
 END_TEST
 
+/* phi of the CPU backend in a precision. */
+static double phi_here(const fixture *f, drae__precision precision) {
+    drae__err err = {{0}};
+    void *state = NULL, *session = NULL;
+    float phi, z;
+    const drae__params *params = &f->model.params[DRAE__NET_GENERATOR];
+    const drae__engine_data data = {.arch = f->model.arch,
+                                    .ssim_window = DRAE__SSIM_GAUSSIAN,
+                                    .device = DRAE_DEVICE_CPU,
+                                    .precision = precision,
+                                    .batch = 1,
+                                    .cuda = f->program.choices,
+                                    .weights = f->model.data[DRAE__NET_GENERATOR],
+                                    .n_weights = params->total};
+    const drae__backend *cpu = &drae__backend_cpu;
+    const drae__infer_request request = {.n = 1, .patches = f->images, .phi = &phi, .z = &z};
+    ck_assert_int_eq(cpu->create(&data, &f->plan, "portable", &state, &err), DRAE_OK);
+    ck_assert_int_eq(cpu->session_create(state, 1, 1, &session, &err), DRAE_OK);
+    ck_assert_int_eq(cpu->infer(session, &request, &err), DRAE_OK);
+    cpu->session_destroy(session);
+    cpu->destroy(state);
+    return (double)phi;
+}
+
+/* The gate's figure: what f16 does to the score, emulated and by the kernels. */
+START_TEST(whole_network) {
+    const network *net = &networks[_i];
+    fixture f;
+    drae__err err = {{0}};
+    t_begin("score in emulated f16, width %d, size %d, sm_%d", net->width, net->size, net->arch);
+    open_fixture(&f, net);
+    for (int s = 0; s < f.program.n_steps; s++) {
+        cuda_done(drae__cuda_program_step(&f.program, s, &f.memory, 1, NULL, &err), &err);
+    }
+    float result[DRAE__CUDA_RESULT];
+    cuda_download(result, f.memory.arena + f.program.result_at, sizeof result);
+    double f32 = phi_here(&f, DRAE__PRECISION_DEVICE);
+    double emulated = phi_here(&f, DRAE__PRECISION_F16_EMULATED);
+    double kernels = (double)result[0];
+    ck_assert(emulated != f32);
+    ck_assert_msg(fabs(emulated - kernels) <= 1e-4,
+                  "%s: %.9g emulated, %.9g by the kernels, f32 "
+                  "%.9g",
+                  t_name(), emulated, kernels, f32);
+    close_fixture(&f);
+    t_end();
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("emulation");
     TCase *tc = tcase_create("emulation");
     suite_add_tcase(suite, tc);
     tcase_add_loop_test(tc, step_by_step, 0, (int)(sizeof networks / sizeof networks[0]));
+    tcase_add_loop_test(tc, whole_network, 0, (int)(sizeof networks / sizeof networks[0]));
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner), ran = srunner_ntests_run(runner);
