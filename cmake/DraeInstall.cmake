@@ -18,6 +18,11 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/draeConfig.cmake
 # Relative, so that `cmake --install --prefix` and moved trees work.
 file(RELATIVE_PATH DRAE_PC_TO_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" DRAE_PC_TO_PREFIX "${DRAE_PC_TO_PREFIX}")
+# The archive needs the CUDA runtime; where it lies elsewhere: --define-variable=cudalibdir=DIR.
+if(DRAE_CUDA)
+  set(DRAE_PC_CUDA_DIR "cudalibdir=${CUDAToolkit_LIBRARY_DIR}")
+  set(DRAE_PC_CUDA_LIBS " -L\${cudalibdir} -lcudart_static -lpthread -ldl -lrt")
+endif()
 configure_file(cmake/drae.pc.in drae.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/drae.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES LICENSE THIRD_PARTY.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -8,6 +8,8 @@ if(DRAE_CUDA)
   list(APPEND DRAE_ENGINE_OBJECTS $<TARGET_OBJECTS:drae_kernels_cuda>)
   # Static, so that a line PC needs the driver alone.
   set(DRAE_CUDA_RUNTIME $<BUILD_INTERFACE:CUDA::cudart_static>)
+  # An archive holds none of it: who links that, links the runtime (draeConfig.cmake.in finds it).
+  set(DRAE_CUDA_OF_ARCHIVE $<INSTALL_INTERFACE:CUDA::cudart_static>)
 endif()
 
 add_library(drae_shared SHARED ${DRAE_ENGINE_OBJECTS})
@@ -20,6 +22,7 @@ foreach(lib drae_shared drae_static)
   target_include_directories(${lib} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 endforeach()
+target_link_libraries(drae_static PRIVATE ${DRAE_CUDA_OF_ARCHIVE})
 
 if(DRAE_TRAIN)
   foreach(room io synth training kernels_onednn)
