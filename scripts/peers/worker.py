@@ -4,7 +4,8 @@
 sends a line for each turn; each answer is one JSON line.
 
     first answer   {"ready": {...}} after loading, compiling and one checked call
-    per line       {"ms": [...]}    cycles or steps, at least `least_s` long together
+    per line       {"ms": [...], "cpu_ms": [...]}  cycles or steps, at least `least_s` long together:
+                   time by the clock, and that of all processors in this process
     end of input   {"peak_gb": ...} the most memory that was ever resident
 """
 from __future__ import annotations
@@ -119,12 +120,13 @@ def main() -> None:
         call()
     say({"ready": {**about, "load_s": time.perf_counter() - start}})
     for _ in sys.stdin:
-        ms, begin = [], time.perf_counter()
+        ms, cpu_ms, begin = [], [], time.perf_counter()
         while not ms or time.perf_counter() - begin < job["least_s"]:
-            t = time.perf_counter()
+            t, used = time.perf_counter(), time.process_time()
             call()
             ms.append(1e3 * (time.perf_counter() - t))
-        say({"ms": ms})
+            cpu_ms.append(1e3 * (time.process_time() - used))
+        say({"ms": ms, "cpu_ms": cpu_ms})
     say({"peak_gb": peak_gb()})
 
 
