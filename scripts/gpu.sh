@@ -13,6 +13,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 part=${1:?usage: scripts/gpu.sh build|test|sanitize|bench|peers OUT}
 out=${2:?usage: scripts/gpu.sh build|test|sanitize|bench|peers OUT}
+case $part in
+build | test | sanitize | bench | peers) ;;
+*) echo "gpu: unknown part \"$part\": build, test, sanitize, bench or peers" >&2; exit 2 ;;
+esac
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
 log=$out/$part.log
@@ -21,6 +25,10 @@ export PATH=$PATH:/usr/local/cuda/bin DRAE_REQUIRE_GPU=1 CK_FORK=no CK_DEFAULT_T
 say() { echo "$part: $*" | tee -a "$out/summary.txt"; }
 card=$(nvidia-smi --query-gpu=name,compute_cap,driver_version --format=csv,noheader | head -n 1) ||
     { say "no GPU: nvidia-smi finds none"; exit 4; }
+case $part in
+test | sanitize | bench)
+    [ -x build-gpu/drae ] || { say "nothing is built: scripts/gpu.sh build comes first"; exit 1; } ;;
+esac
 
 case $part in
 build)
@@ -63,7 +71,7 @@ bench)
         for width in 16 128; do
             echo "== width $width, run $run, $card" >>"$log"
             timeout 110 build-gpu/drae bench --random-width "$width" --device cuda --seconds 8 --layers \
-                >"$out/bench.part" 2>&1 || { cat "$out/bench.part"; say "w = $width: FAILED"; exit 1; }
+                >"$out/bench.part" 2>&1 || { cat "$out/bench.part"; rm "$out/bench.part"; say "w = $width: FAILED"; exit 1; }
             cat "$out/bench.part" >>"$log"
             say "w = $width, run $run: $(grep -m 1 '^unpaced' "$out/bench.part") | $(grep -m 1 '^paced' "$out/bench.part") | $card"
         done
@@ -78,9 +86,5 @@ peers)
             { tail -n 5 "$log"; say "w = $width: FAILED"; exit 1; }
         grep "^w = $width" "$log" | while read -r line; do say "$line | $card"; done
     done
-    ;;
-*)
-    echo "gpu: unknown part \"$part\"" >&2
-    exit 2
     ;;
 esac
