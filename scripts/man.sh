@@ -17,6 +17,7 @@ page() { # NAME SUMMARY < body
     printf '.TH "%s" 1 "" "drae %s" "drae manual"\n.SH NAME\n%s \\- %s\n' "${1^^}" "$version" "$1" "$2"
     cat
     printf '.SH "EXIT STATUS"\n0 done, 1 other failure, 2 wrong usage, 3 bad input file, 4 device not available, 5 interrupted (state saved).\n'
+    printf '.SH NOTES\nFiles named docs/ lie in the source tree.\n'
 }
 
 names=$("$drae" | awk '/^  [a-z]+ /{print $1}')

@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of docs/benchmarks/synthetic.md from the reports of kit.sh, as Markdown.
+
+    scripts/benchmarks/kit.py OUT
+
+Standard library only; never part of build or tests.
+"""
+import json
+import pathlib
+import sys
+
+PRODUCT, RUN = "strip", "product"  # a product in one run; the vote over its runs
+
+
+def load(path: pathlib.Path) -> dict:
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def level(levels: list[dict], kind: str, region: int | None) -> dict:
+    return next(x for x in levels if x["level"] == kind and x["region"] == region)
+
+
+def errors(k: int, n: int, passed: dict) -> str:
+    """passed: the rate whose complement is the error. Limits by product: its runs are not independent."""
+    if n == 0:
+        return "-"
+    low, high = passed["by_product"]
+    return f"{k} of {n}: {100 * k / n:.2f} [{100 * (1 - high):.2f}, {100 * (1 - low):.2f}]"
+
+
+def balanced(x: dict) -> str:
+    b = x["balanced"]
+    if b["value"] is None:
+        return "-"
+    return f"{100 * b['value']:.2f} [{100 * b['low']:.2f}, {100 * b['high']:.2f}]"
+
+
+def row(name: str, report: dict, kind: str, region: int | None) -> str:
+    x = level(report["levels"], kind, region)
+    t = level(report["template"]["levels"], kind, region)
+    published = 100 * x["published_balanced"]
+    low = x["balanced"]["low"]
+    above = "yes" if low is not None and 100 * low > published else "no"
+    return (f"| {name} | {errors(x['missed'], x['n_bad'], x['tnr'])} "
+            f"| {errors(x['false_rejects'], x['n_good'], x['tpr'])} | {balanced(x)} "
+            f"| {balanced(t)} | {published:.2f} | {above} |")
+
+
+def defects(report: dict) -> list[str]:
+    names = {r["region"]: r["name"] for r in report["regions"]}
+    cells = {(d["class"], d["region"]): d for d in report["defects"]}
+    lines = ["| defect | all | " + " | ".join(names.values()) + " |", "|---|" + "---|" * (len(names) + 1)]
+    for name in dict.fromkeys(d["class"] for d in report["defects"]):
+        texts = []
+        for region in [None, *names]:
+            d = cells.get((name, region))
+            texts.append("" if d is None else f"{d['missed']} of {d['n_bad']}")
+            if d is not None and region is None:
+                m = d["miss_rate"]
+                texts[-1] += f": {100 * m['value']:.1f} [{100 * m['low']:.1f}, {100 * m['high']:.1f}]"
+        lines.append(f"| {name} | " + " | ".join(texts) + " |")
+    return lines
+
+
+def sizes(report: dict, key: str, unit: str) -> list[str]:
+    lines = [f"| {unit} | missed |", "|---|---|"]
+    for d in report[key]:
+        m = d["miss_rate"]
+        if m["value"] is None or d["n_bad"] == 0:
+            continue
+        name = f"{d['from']} and more" if d["below"] is None else f"{d['from']} to {d['below']}"
+        lines.append(f"| {name} | {d['missed']} of {d['n_bad']}: {100 * m['value']:.1f} "
+                     f"[{100 * m['low']:.1f}, {100 * m['high']:.1f}] |")
+    return lines
+
+
+def image(report: dict) -> list[str]:
+    lines = ["| score | AUROC | " + " | ".join(r["name"] for r in report["regions"]) + " |",
+             "|---|---|" + "---|" * len(report["regions"])]
+    for name, s in report["image"].items():
+        def area(x: dict) -> str:
+            a = x["auroc"]
+            return "-" if a["value"] is None else f"{a['value']:.3f} [{a['low']:.3f}, {a['high']:.3f}]"
+        lines.append(f"| {name} | {area(s)} | " + " | ".join(area(r) for r in s["regions"]) + " |")
+    return lines
+
+
+def main() -> None:
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    out = pathlib.Path(sys.argv[1])
+    kit, single = load(out / "kit/report.json"), load(out / "single/report.json")
+    knapp = load(out / "knapp/knapp.json")
+    model = kit["provenance"]["model"]
+    print(f"Engine {model['engine_sha256'][:16]}, width {model['width']}, {model['precision']}, "
+          f"{model['training_steps']} training steps. Missed defects, false rejects and balanced accuracy in percent, "
+          "with 95 % limits by product.\n")
+    print("| level | missed defects | false rejects | balanced accuracy | golden template | published | lower limit above it |")
+    print("|---|---|---|---|---|---|---|")
+    for region, name in enumerate(["R0 flag", "R1 top body"]):
+        print(row(name, kit, "patch", region))
+    for region, name in ((2, "R2 liquid body, one frame"), (3, "R3 bottom, one frame")):
+        print(row(name, single, "patch", region))
+    print(row("product (strip)", kit, PRODUCT, None))
+    print(row("run (vote of the runs)", kit, RUN, None))
+    print("\nMissed on the kit of one frame, by class and region:\n")
+    print("\n".join(defects(single)))
+    print("\nBy longer side of the mask, px:\n")
+    print("\n".join(sizes(single, "defect_extent_px", "extent, px")))
+    print("\nBy contrast between mask and surroundings, grey levels:\n")
+    print("\n".join(sizes(single, "defect_contrast", "contrast")))
+    print("\nAUROC per patch on the kit of one frame:\n")
+    print("\n".join(image(single)))
+    d, f = knapp["detection"], knapp["false_rejects"]
+    print(f"\nKnapp: of {knapp['n_bad']} defective vials {knapp['zones_bad']['reject']} lie in the reject zone; their "
+          f"inspections reject {100 * d['value']:.1f} % [{100 * d['low']:.1f}, {100 * d['high']:.1f}], those of "
+          f"{knapp['n_good']} good vials {100 * f['value']:.2f} % [{100 * f['low']:.2f}, {100 * f['high']:.2f}].")
+
+
+if __name__ == "__main__":
+    main()
