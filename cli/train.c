@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "io/train_config.h"
+#include "train/comm.h"
 #include "train/run.h"
 
 #include <inttypes.h>
@@ -217,9 +218,14 @@ static int run(int argc, char **argv) {
             drae__cli_usage_error(&drae__command_train, "--trace-step and --trace go together");
         goto done;
     }
+    drae__comm comm = {.size = 1};
     drae_status status = make_config(&a, options, n, &config, &err);
     if (status == DRAE_OK) {
+        status = drae__comm_open(&comm, &err);
+    }
+    if (status == DRAE_OK) {
         drae__run_result result;
+        bool quiet = a.quiet || comm.rank > 0; /* one process speaks for the job */
         drae__cli_catch_signals();
         drae__run_options o = {.data = a.data.items,
                                .n_data = a.data.n,
@@ -230,17 +236,22 @@ static int run(int argc, char **argv) {
                                               drae__cli_given(options, n, "latent"),
                                .trace_step = a.trace_step,
                                .trace = a.trace,
+                               .comm = &comm,
                                .revision = DRAE_VERSION,
-                               .quiet = a.quiet,
+                               .quiet = quiet,
                                .stop = &drae__interrupted,
-                               .say = a.quiet ? NULL : say};
+                               .say = quiet ? NULL : say};
         status = drae__run(&config, &o, &result, &err);
-        if (status == DRAE_OK && !a.quiet) {
+        if (status == DRAE_OK && !quiet) {
             summary(&result, a.out);
         }
     }
     exit_status =
         status == DRAE_OK ? DRAE__EXIT_DONE : drae__cli_error(&drae__command_train, status, &err);
+    if (status != DRAE_OK && status != DRAE_ERROR_INTERRUPTED) {
+        drae__comm_abort(&comm, exit_status); /* the others would wait for this one for ever */
+    }
+    drae__comm_close(&comm);
 done:
     drae__cli_free_list(&a.data);
     drae__cli_free_list(&a.set);

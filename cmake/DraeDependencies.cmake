@@ -14,3 +14,7 @@ pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)           # io
 add_library(drae_dependencies INTERFACE)
 target_link_libraries(drae_dependencies INTERFACE HDF5::HDF5 DNNL::dnnl TIFF::TIFF ZLIB::ZLIB Threads::Threads
   PkgConfig::SPNG PkgConfig::TURBOJPEG PkgConfig::CYAML PkgConfig::YAML PkgConfig::JANSSON m)
+if(DRAE_MPI)
+  find_package(MPI REQUIRED COMPONENTS C)                             # train/comm_mpi.c
+  target_link_libraries(drae_dependencies INTERFACE MPI::MPI_C)
+endif()

@@ -33,6 +33,8 @@
     X(run, precision, WORD, "f32", 0, 0, FIXED, "f32|bf16", "arithmetic of the convolutions")      \
     X(run, device, WORD, "cpu", 0, 0, FIXED, "cpu|cuda", "where to train")                         \
     X(run, threads, INT, 0, 0, 1024, FIXED, NULL, "OpenMP threads, 0: one a core")                 \
+    X(run, processes, INT, 0, 0, 65536, FIXED, NULL, "of the job, each with its own batch")        \
+    X(run, sync_bn, FLAG, false, 0, 1, FIXED, NULL, "batch statistics over all processes")         \
     X(run, readers, INT, 1, 1, 64, FREE, NULL, "threads that read and augment ahead")              \
     X(run, checkpoint_minutes, NUM, 10, 0.01, 1e6, FREE, NULL, "time between checkpoints")         \
     X(run, max_steps, INT, 0, 0, INT64_MAX, FREE, NULL, "finish after so many steps, 0: never")    \

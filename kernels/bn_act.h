@@ -36,6 +36,30 @@ void drae__cpu_bn_act_bwd(size_t m, size_t c, float slope, const float *src, con
                           const float *ddst, const float *add, float *dsrc, float *dgamma,
                           float *dbeta);
 
+/*
+ * The same two by the statistics of a batch that is spread over processes: every one holds m rows,
+ * all make the same calls. gather(user, mine, n) returns what all have, [ranks][n] rank by rank;
+ * sums over ranks are taken in that order. dgamma and dbeta stay sums over the caller's own rows.
+ * across NULL: one process, the functions above.
+ */
+typedef struct drae__across {
+    size_t ranks;
+    const double *(*gather)(void *user, const double *mine, size_t n);
+    void *user;
+} drae__across;
+
+/* Most doubles of one gather. */
+#define DRAE__BN_GATHER 512
+
+void drae__cpu_bn_act_fwd_across(const drae__across *across, size_t m, size_t c, float eps,
+                                 float slope, float momentum, const float *src, const float *gamma,
+                                 const float *beta, float *mean, float *rstd, float *running_mean,
+                                 float *running_var, float *dst);
+void drae__cpu_bn_act_bwd_across(const drae__across *across, size_t m, size_t c, float slope,
+                                 const float *src, const float *gamma, const float *beta,
+                                 const float *mean, const float *rstd, const float *ddst,
+                                 const float *add, float *dsrc, float *dgamma, float *dbeta);
+
 /* Inference: dst = act(src * scale + shift), scale = gamma / sqrt(var + eps) folded by the caller.
  * dst may alias src. */
 void drae__ref_affine_act(size_t m, size_t c, double slope, const double *src, const double *scale,

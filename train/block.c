@@ -22,19 +22,20 @@ void drae__bn_act_forward(const drae__pass *pass, size_t m, size_t c, const drae
         return;
     }
     bool update = pass->mode == DRAE__BN_TRAIN;
-    drae__cpu_bn_act_fwd(m, c, arch->bn_eps, arch->slope, DRAE__BN_MOMENTUM, src, gamma, beta,
-                         stats->mean, stats->rstd, update ? params + at->mean : NULL,
-                         update ? params + at->var : NULL, dst);
+    drae__cpu_bn_act_fwd_across(pass->across, m, c, arch->bn_eps, arch->slope, DRAE__BN_MOMENTUM,
+                                src, gamma, beta, stats->mean, stats->rstd,
+                                update ? params + at->mean : NULL, update ? params + at->var : NULL,
+                                dst);
 }
 
 void drae__bn_act_backward(const drae__pass *pass, size_t m, size_t c, const drae__bn_at *at,
                            const drae__bn_stats *stats, const float *src, const float *ddst,
                            const float *add, float *dsrc) {
     float *grads = pass->grads;
-    drae__cpu_bn_act_bwd(m, c, pass->arch->slope, src, pass->params + at->gamma,
-                         pass->params + at->beta, stats->mean, stats->rstd, ddst, add, dsrc,
-                         grads == NULL ? NULL : grads + at->gamma,
-                         grads == NULL ? NULL : grads + at->beta);
+    drae__cpu_bn_act_bwd_across(
+        pass->across, m, c, pass->arch->slope, src, pass->params + at->gamma,
+        pass->params + at->beta, stats->mean, stats->rstd, ddst, add, dsrc,
+        grads == NULL ? NULL : grads + at->gamma, grads == NULL ? NULL : grads + at->beta);
 }
 
 /* Rows of the map between the two convolutions. */

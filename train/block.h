@@ -28,6 +28,7 @@ typedef struct drae__pass {
     float *params;       /* of the network; running statistics change in mode TRAIN */
     float *grads;        /* same layout; NULL: gradients by parameters are not wanted */
     float sigmoid_slope; /* least derivative of the image's sigmoid in backward, 0: the exact one */
+    const struct drae__across *across; /* whose statistics a batch has too, NULL: this process's */
     drae__work *work;
 } drae__pass;
 

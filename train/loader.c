@@ -32,7 +32,8 @@ struct drae__loader {
     drae__dataset *dataset;
     const size_t *train;
     size_t n_train;
-    size_t batch;
+    size_t batch;       /* of this process */
+    size_t rank, ranks; /* of the job */
     int size;
 
     pthread_mutex_t lock; /* of everything below */
@@ -69,18 +70,18 @@ void drae__loader_shuffle(uint64_t seed, int64_t epoch, const size_t *train, siz
 
 /* Called with the lock held. */
 static void claim(drae__loader *l, slot *s) {
-    if (l->position >= l->n_train) {
+    if (l->n_train - l->position < l->ranks) {
         l->position = 0;
         l->epoch++;
         drae__loader_shuffle((uint64_t)l->config->run.seed, l->epoch, l->train, l->n_train,
                              l->order);
     }
-    size_t left = l->n_train - l->position;
-    s->n = left < l->batch ? left : l->batch;
+    size_t share = (l->n_train - l->position) / l->ranks;
+    s->n = share < l->batch ? share : l->batch;
     s->epoch = l->epoch;
-    memcpy(s->indices, l->order + l->position, s->n * sizeof *s->indices);
+    memcpy(s->indices, l->order + l->position + l->rank * s->n, s->n * sizeof *s->indices);
     s->state = SLOT_FILLING;
-    l->position += s->n;
+    l->position += s->n * l->ranks;
     l->next_ticket++;
 }
 
@@ -158,10 +159,29 @@ static drae_status make_slots(drae__loader *l, drae__err *err) {
     return DRAE_OK;
 }
 
+int64_t drae__loader_batches(const drae__train_config *config, size_t n_train, size_t ranks,
+                             size_t *n_last) {
+    size_t batch = (size_t)config->run.batch, share = n_train / ranks;
+    *n_last = share % batch == 0 ? batch : share % batch;
+    return (int64_t)((share + batch - 1) / batch);
+}
+
 drae_status drae__loader_create(const drae__train_config *config, drae__dataset *dataset,
                                 const size_t *train, size_t n_train, int64_t epoch, int64_t cursor,
                                 drae__loader **loader, drae__err *err) {
+    return drae__loader_create_share(config, dataset, train, n_train, 0, 1, epoch, cursor, loader,
+                                     err);
+}
+
+drae_status drae__loader_create_share(const drae__train_config *config, drae__dataset *dataset,
+                                      const size_t *train, size_t n_train, size_t rank,
+                                      size_t ranks, int64_t epoch, int64_t cursor,
+                                      drae__loader **loader, drae__err *err) {
     drae_status status = DRAE_OK;
+    if (n_train < ranks) {
+        return drae__fail(err, DRAE_ERROR_ARGUMENT, "%zu training patches for %zu processes",
+                          n_train, ranks);
+    }
     if (n_train > UINT32_MAX) {
         return drae__fail(err, DRAE_ERROR_UNSUPPORTED, "%zu training patches, at most 2^32 - 1",
                           n_train);
@@ -175,6 +195,8 @@ drae_status drae__loader_create(const drae__train_config *config, drae__dataset 
     l->train = train;
     l->n_train = n_train;
     l->batch = (size_t)config->run.batch;
+    l->rank = rank;
+    l->ranks = ranks;
     l->size = drae__dataset_size(dataset);
     (void)pthread_mutex_init(&l->lock, NULL);
     (void)pthread_cond_init(&l->freed, NULL);
@@ -191,7 +213,8 @@ drae_status drae__loader_create(const drae__train_config *config, drae__dataset 
     }
     DRAE__TRY(make_slots(l, err));
     l->epoch = epoch;
-    l->position = (size_t)cursor * l->batch;
+    l->position = (size_t)cursor * l->batch * ranks;
+    l->position = l->position < n_train ? l->position : n_train;
     drae__loader_shuffle((uint64_t)config->run.seed, epoch, train, n_train, l->order);
     for (size_t i = 0; i < readers; i++) {
         if (pthread_create(&l->threads[i], NULL, read_ahead, l) != 0) {

@@ -21,6 +21,21 @@ drae_status drae__loader_create(const drae__train_config *config, drae__dataset 
                                 const size_t *train, size_t n_train, int64_t epoch, int64_t cursor,
                                 drae__loader **loader, drae__err *err);
 
+/*
+ * The same for one of `ranks` processes that train together: a batch of the job is ranks *
+ * config.run.batch patches of the epoch's order, of which each takes its part in the order of the
+ * ranks, all of the same size. What an epoch leaves over at its end, less than one patch a process,
+ * is left out; the next epoch's order leaves out others.
+ */
+drae_status drae__loader_create_share(const drae__train_config *config, drae__dataset *dataset,
+                                      const size_t *train, size_t n_train, size_t rank,
+                                      size_t ranks, int64_t epoch, int64_t cursor,
+                                      drae__loader **loader, drae__err *err);
+
+/* Batches of an epoch; *n_last: the size of each process's last one. */
+int64_t drae__loader_batches(const drae__train_config *config, size_t n_train, size_t ranks,
+                             size_t *n_last);
+
 /* The next batch, valid until the next call. ERROR_FILE when patches could not be read. */
 drae_status drae__loader_next(drae__loader *loader, drae__batch *batch, drae__err *err);
 

@@ -20,8 +20,23 @@ static drae_status path_in_run(const drae__loop *l, const char *name, char path[
                : drae__fail(err, DRAE_ERROR_ARGUMENT, "the path of %s is too long", name);
 }
 
-static bool stopped(const drae__loop *l) {
+static bool asked_to_stop(const drae__loop *l) {
     return l->options->stop != NULL && *l->options->stop != 0;
+}
+
+/* One process looks at its own signal; many stop where they agreed to, so that none waits for one
+ * that has left. */
+static bool stopped(const drae__loop *l) {
+    return l->comm->size > 1 ? l->stopping : asked_to_stop(l);
+}
+
+static void agree_to_stop(drae__loop *l) {
+    l->stopping = drae__comm_any(l->comm, asked_to_stop(l));
+}
+
+/* Whether this process writes the files. */
+static bool writes(const drae__loop *l) {
+    return l->comm->rank == 0;
 }
 
 /* ---- the log ---- */
@@ -29,6 +44,9 @@ static bool stopped(const drae__loop *l) {
 static drae_status log_step(drae__loop *l, const drae__losses *losses, double lr, double seconds,
                             size_t n, drae__err *err) {
     drae__jsonl *log = l->log;
+    if (!writes(l)) {
+        return DRAE_OK;
+    }
     drae__jsonl_begin(log);
     drae__jsonl_int(log, "step", l->state.step);
     drae__jsonl_int(log, "epoch", l->state.epoch);
@@ -90,6 +108,9 @@ drae_status drae__loop_save(drae__loop *l, drae__err *err) {
     drae_status status = DRAE_OK;
     char path[DRAE__PATH_BYTES], log_path[DRAE__PATH_BYTES];
     bool validates = l->split.n_validation > 0;
+    if (!writes(l)) {
+        return DRAE_OK;
+    }
     /* The model first: when a crash falls between the two, the older checkpoint finds its way to
      * the same model again. */
     if (validates ? l->best_dirty : l->state.step > 0) {
@@ -182,13 +203,19 @@ static drae_status validate(drae__loop *l, int64_t epochs, drae__err *err) {
     return log_validation(l, &v, epochs, better, err);
 }
 
+/* Rank 0 validates; the others take over what it makes of the state. */
 static drae_status end_epoch(drae__loop *l, drae__err *err) {
-    drae_status status = validate(l, l->state.epoch + 1, err);
-    if (status != DRAE_OK) {
+    drae_status status = writes(l) ? validate(l, l->state.epoch + 1, err) : DRAE_OK;
+    if (status == DRAE_OK) {
+        l->state.epoch++;
+        l->state.cursor = 0;
+    } else if (status != DRAE_ERROR_INTERRUPTED) {
         return status;
     }
-    l->state.epoch++;
-    l->state.cursor = 0;
+    drae__comm_broadcast(l->comm, &l->state, sizeof l->state);
+    if (status != DRAE_OK || !writes(l)) {
+        return status;
+    }
     bool due = drae__clock_s() - l->previewed_s >= 60.0 * l->trainer.config.run.checkpoint_minutes;
     return due ? preview(l, err) : DRAE_OK;
 }
@@ -233,11 +260,11 @@ static drae_status one_step(drae__loop *l, size_t *n, double *seconds, drae__err
         DRAE__TRY(drae__trace_write(&l->trace, l->options->trace, &l->trainer, &batch, &losses,
                                     l->state.step, lr, err));
     }
-    *n = batch.n;
     l->state.step++;
     l->state.cursor++;
-    l->state.samples += (int64_t)batch.n;
-    DRAE__TRY(log_step(l, &losses, lr, *seconds, batch.n, err));
+    *n = batch.n * (size_t)l->comm->size;
+    l->state.samples += (int64_t)*n;
+    DRAE__TRY(log_step(l, &losses, lr, *seconds, *n, err));
     char note[120];
     (void)snprintf(note, sizeof note, "epoch %lld/%lld step %lld L_con %.4f L_gen %.4g lr %.3g",
                    (long long)l->state.epoch + 1, (long long)l->trainer.config.run.epochs,
@@ -250,17 +277,16 @@ done:
 /* Patches until the run's end, as far as it is known beforehand. */
 static size_t patches_left(const drae__loop *l) {
     const drae__train_config *c = &l->trainer.config;
-    int64_t n_train = (int64_t)l->split.n_train;
-    int64_t left =
-        (c->run.epochs - l->state.epoch) * n_train -
-        (l->state.cursor * c->run.batch < n_train ? l->state.cursor * c->run.batch : n_train);
+    int64_t n_train = (int64_t)l->split.n_train, batch = c->run.batch * l->comm->size;
+    int64_t left = (c->run.epochs - l->state.epoch) * n_train -
+                   (l->state.cursor * batch < n_train ? l->state.cursor * batch : n_train);
     int64_t last = c->run.max_steps > 0 ? c->run.max_steps : INT64_MAX;
     if (l->options->trace_step >= 0 && l->options->trace_step < last) {
         last = l->options->trace_step + 1;
     }
     int64_t steps = last > l->state.step ? last - l->state.step : 0;
-    if (steps < left / c->run.batch) {
-        left = steps * c->run.batch;
+    if (steps < left / batch) {
+        left = steps * batch;
     }
     return left > 0 ? (size_t)left : 0;
 }
@@ -268,6 +294,9 @@ static size_t patches_left(const drae__loop *l) {
 /* After the last step: the weights as they are get their validation and all files are written. */
 static drae_status finish(drae__loop *l, drae__err *err) {
     drae_status status = DRAE_OK;
+    if (!writes(l)) {
+        return DRAE_OK;
+    }
     if (l->state.cursor > 0) { /* in the middle of an epoch; else it has been validated */
         DRAE__TRY(validate(l, -1, err));
     }
@@ -288,17 +317,19 @@ drae_status drae__loop_run(drae__loop *l, drae__run_result *result, drae__err *e
     drae__progress_begin(&l->progress, "patches", patches_left(l), l->options->quiet);
     l->progress.limit_s = 60.0 * l->trainer.config.run.max_minutes;
     for (;;) {
+        agree_to_stop(l);
         if (!stopped(l) && l->state.cursor >= l->n_batches) {
             status = end_epoch(l, err);
             if (status != DRAE_ERROR_INTERRUPTED) {
                 DRAE__TRY(status);
             }
+            agree_to_stop(l);
         }
         if (stopped(l)) {
             break;
         }
         result->why = why_over(l);
-        if (result->why != NULL) {
+        if (drae__comm_any(l->comm, writes(l) && result->why != NULL)) {
             break;
         }
         size_t n = 0;
@@ -324,6 +355,10 @@ drae_status drae__loop_run(drae__loop *l, drae__run_result *result, drae__err *e
                                 "stopped during the last validation; the state is saved, go on "
                                 "with --resume");
         }
+    }
+    if (status == DRAE_OK || status == DRAE_ERROR_INTERRUPTED) {
+        /* Rank 0 has written its files: whoever leaves may read them. */
+        (void)drae__comm_any(l->comm, false);
     }
 done:
     drae__progress_clear(&l->progress);

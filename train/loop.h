@@ -16,7 +16,9 @@
 typedef struct drae__loop {
     const drae__run_options *options;
     char data_hash[65];
-    drae__seen seen; /* every patch of the data, and those that init had seen */
+    drae__seen seen;  /* every patch of the data, and those that init had seen */
+    drae__comm *comm; /* the job: of one where there are no others */
+    bool stopping;    /* in a job of many: what all agreed on */
     drae__dataset *dataset;
     drae__split split;
     drae__trainer trainer; /* holds the effective configuration */

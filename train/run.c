@@ -116,6 +116,23 @@ static drae_status check_device(const drae__train_config *config, drae__err *err
     return DRAE_OK;
 }
 
+/* As many processes as the configuration says, or as there are. */
+static drae_status check_job(const drae__loop *l, drae__train_config *config, drae__err *err) {
+    if (config->run.processes == 0) {
+        config->run.processes = l->comm->size;
+    }
+    if (config->run.processes != l->comm->size) {
+        return drae__fail(err, DRAE_ERROR_ARGUMENT,
+                          "run.processes is %lld but %d take part: start them by mpirun -n %lld",
+                          (long long)config->run.processes, l->comm->size,
+                          (long long)config->run.processes);
+    }
+    if (l->comm->size > 1 && l->options->trace_step >= 0) {
+        return drae__fail(err, DRAE_ERROR_ARGUMENT, "a step is traced in one process only");
+    }
+    return DRAE_OK;
+}
+
 static drae_status write_config(const drae__loop *l, drae__err *err) {
     char path[DRAE__PATH_BYTES];
     char *text = NULL;
@@ -198,6 +215,9 @@ static drae_status settle(drae__loop *l, drae__train_config *config, drae__model
     if (o->resume) {
         drae__train_config then;
         DRAE__TRY(drae__checkpoint_peek(path, l->data_hash, &then, &l->state, err));
+        if (then.run.processes == 0) {
+            then.run.processes = 1; /* written before there could be more */
+        }
         DRAE__TRY(drae__train_config_same(config, &then, err));
     } else {
         l->state.best_con = (double)NAN;
@@ -229,6 +249,14 @@ static drae_status begin(drae__loop *l, const drae__model *init, drae__err *err)
     if (o->resume && access(path, F_OK) != 0) {
         l->state.best_con = (double)NAN; /* the next validation writes it anew */
     }
+    DRAE__TRY(drae__loader_create_share(config, l->dataset, l->split.train, l->split.n_train,
+                                        (size_t)l->comm->rank, (size_t)l->comm->size,
+                                        l->state.epoch, l->state.cursor, &l->loader, err));
+    /* From here on rank 0 writes into RUN: all have looked at what was there. */
+    (void)drae__comm_any(l->comm, false);
+    if (l->comm->rank != 0) {
+        goto done;
+    }
     DRAE__TRY(path_in(o->out, "log.jsonl", path, err));
     /* What a dead process logged behind its last checkpoint comes again. */
     DRAE__TRY(drae__jsonl_truncate(path, "step", l->state.step, NULL, err));
@@ -238,8 +266,6 @@ static drae_status begin(drae__loop *l, const drae__model *init, drae__err *err)
     if (!o->resume) {
         DRAE__TRY(drae__loop_save(l, err)); /* resumable from the very start */
     }
-    DRAE__TRY(drae__loader_create(config, l->dataset, l->split.train, l->split.n_train,
-                                  l->state.epoch, l->state.cursor, &l->loader, err));
 done:
     return status;
 }
@@ -263,6 +289,7 @@ drae_status drae__run(const drae__train_config *wanted, const drae__run_options 
     drae_status status = DRAE_OK;
     drae__loop loop;
     drae__loop *l = &loop;
+    drae__comm alone = {.size = 1};
     drae__train_config config = *wanted;
     drae__model init;
     int lock = -1;
@@ -270,25 +297,35 @@ drae_status drae__run(const drae__train_config *wanted, const drae__run_options 
     memset(&init, 0, sizeof init);
     memset(result, 0, sizeof *result);
     l->options = options;
+    l->comm = options->comm != NULL ? options->comm : &alone;
     DRAE__TRY(drae__train_config_check(&config, err));
+    DRAE__TRY(check_job(l, &config, err));
     DRAE__TRY(check_device(&config, err));
     /* Data that cannot be opened leaves no folder; reading all of it waits for the lock. */
     DRAE__TRY(drae__dataset_open(options->data, options->n_data, 0, &l->dataset, err));
-    DRAE__TRY(drae__file_make_folder(options->out, err));
-    DRAE__TRY(drae__file_lock(options->out, &lock, err));
-    DRAE__TRY(check_folder(options, err));
+    if (l->comm->rank == 0) {
+        DRAE__TRY(drae__file_make_folder(options->out, err));
+        DRAE__TRY(drae__file_lock(options->out, &lock, err));
+        DRAE__TRY(check_folder(options, err));
+    }
     DRAE__TRY(split_data(l, &config, err));
     DRAE__TRY(settle(l, &config, &init, err));
     size_t batch = (size_t)config.run.batch;
-    size_t n_train = l->split.n_train;
-    l->n_batches = (int64_t)((n_train + batch - 1) / batch);
+    size_t n_train = l->split.n_train, n_last;
+    l->n_batches = drae__loader_batches(&config, n_train, (size_t)l->comm->size, &n_last);
     l->schedule = drae__schedule_create(&config, n_train);
-    DRAE__TRY(drae__trainer_create(&config, drae__dataset_size(l->dataset), n_train % batch,
-                                   &l->trainer, err));
+    DRAE__TRY(
+        drae__trainer_create(&config, drae__dataset_size(l->dataset), n_last, &l->trainer, err));
+    DRAE__TRY(drae__trainer_join(&l->trainer, l->comm, err));
     DRAE__TRY(drae__eval_room_create(&config, drae__dataset_size(l->dataset), &l->room, err));
     result->n_bytes = l->trainer.memory.n_bytes;
     say(l, "threads %lld, %s, %.2f GB planned for a step of %zu patches",
         (long long)config.run.threads, config.run.precision, (double)result->n_bytes / 1e9, batch);
+    if (l->comm->size > 1) {
+        batch *= (size_t)l->comm->size;
+        say(l, "%d processes, %zu patches a step together, batch statistics %s", l->comm->size,
+            batch, config.run.sync_bn ? "over all of them" : "of each");
+    }
     if (l->schedule.period < SHORT_PERIOD * (double)batch &&
         l->schedule.period < (double)config.run.epochs * (double)n_train) {
         say(l,

@@ -7,6 +7,7 @@
 #define DRAE_TRAIN_RUN_H
 
 #include "io/train_config.h"
+#include "train/comm.h"
 
 #include <stddef.h>
 
@@ -19,6 +20,7 @@ typedef struct drae__run_options {
     bool model_given;   /* config.model must agree with init instead of following it */
     int64_t trace_step; /* -1, or the step (from 0) that is written to `trace` and ends the run */
     const char *trace;
+    drae__comm *comm;         /* the job; NULL: this process alone */
     const char *revision;     /* of the trainer, for the model's provenance; "" unknown */
     bool quiet;               /* no progress on standard output */
     const volatile int *stop; /* set by a signal: save and return ERROR_INTERRUPTED; may be NULL */
@@ -37,6 +39,10 @@ typedef struct drae__run_result {
 } drae__run_result;
 
 /*
+ * In a job of many processes all make the same call. Rank 0 writes RUN, validates and decides when
+ * the job is over; where one fails, its caller ends the job by drae__comm_abort, and RUN keeps its
+ * last checkpoint.
+ *
  * Runs to the end that the configuration names. config is what the user asked for; threads 0 is
  * replaced by the number of cores, the model's numbers by those of init. Errors: ERROR_FILE (data,
  * init, checkpoint), ERROR_ARGUMENT (what does not fit together), ERROR_DEVICE, ERROR_UNSUPPORTED,

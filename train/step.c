@@ -95,6 +95,27 @@ void drae__trainer_destroy(drae__trainer *trainer) {
     memset(trainer, 0, sizeof *trainer);
 }
 
+static const double *gather_statistics(void *user, const double *mine, size_t n) {
+    return drae__comm_gather(user, mine, n);
+}
+
+drae_status drae__trainer_join(drae__trainer *t, drae__comm *comm, drae__err *err) {
+    size_t largest = 0;
+    for (int net = 0; net < DRAE__NETS; net++) {
+        if (t->grads[net] != NULL && t->model.params[net].total > largest) {
+            largest = t->model.params[net].total;
+        }
+    }
+    drae_status status = drae__comm_reserve(comm, largest, DRAE__BN_GATHER, err);
+    if (status == DRAE_OK && comm->size > 1) {
+        t->comm = comm;
+        if (t->config.run.sync_bn) {
+            t->across = (drae__across){(size_t)comm->size, gather_statistics, comm};
+        }
+    }
+    return status;
+}
+
 drae_status drae__trainer_convs(const drae__trainer *trainer, size_t n, const drae__convs **convs,
                                 drae__err *err) {
     for (int i = 0; i < 2; i++) {
@@ -157,8 +178,52 @@ static drae__pass pass_over(drae__trainer *t, drae__net net, const drae__convs *
                        .sigmoid_slope = (float)t->config.loss.sigmoid_slope,
                        .params = t->model.data[net],
                        .grads = grads,
+                       .across = t->across.ranks > 1 ? &t->across : NULL,
                        .work = &t->memory.work};
     return pass;
+}
+
+/* ---- many processes: gradients become means over all ---- */
+
+static void average_begin(drae__trainer *t, drae__net net) {
+    if (t->comm != NULL) {
+        drae__comm_sum_begin(t->comm, t->grads[net], t->model.params[net].total);
+    }
+}
+
+static void average_end(drae__trainer *t, drae__net net) {
+    if (t->comm != NULL) {
+        float *grads = t->grads[net];
+        float share = 1.0f / (float)t->comm->size;
+        drae__comm_sum_end(t->comm);
+        for (size_t i = 0; i < t->model.params[net].total; i++) {
+            grads[i] *= share;
+        }
+    }
+}
+
+/* The norm of the gradients is that of their means already. */
+static void average_losses(drae__trainer *t, drae__losses *losses) {
+    if (t->comm != NULL) {
+#define COUNT_LOSS(name) +1
+        enum { N = 0 DRAE__LOSSES(COUNT_LOSS) };
+#undef COUNT_LOSS
+#define LOSS_PLACE(name) &losses->name,
+        double *const places[N] = {DRAE__LOSSES(LOSS_PLACE)};
+#undef LOSS_PLACE
+        double mine[N];
+        for (int i = 0; i < N; i++) {
+            mine[i] = *places[i];
+        }
+        const double *all = drae__comm_gather(t->comm, mine, N);
+        for (int i = 0; i < N; i++) {
+            double sum = 0.0;
+            for (int r = 0; r < t->comm->size; r++) {
+                sum += all[r * N + i];
+            }
+            *places[i] = sum / (double)t->comm->size;
+        }
+    }
 }
 
 static size_t image_elems(const drae__trainer *t, size_t n) {
@@ -239,6 +304,8 @@ static drae_status step_discriminator(drae__trainer *t, const drae__batch *b,
     DRAE__TRY(discriminate(t, convs, t->memory.decoder.image, 0.0f, t->grads_fake, step,
                            &losses->disc, err));
     drae__cpu_add(total, grads, t->grads_fake, grads);
+    average_begin(t, net);
+    average_end(t, net);
     DRAE__TRY(check_norm(t, net, drae__cpu_sum_squares(total, grads), step, err));
     adam_step(t, net, lr, ++t->adam.t_disc, 1.0);
 done:
@@ -351,9 +418,16 @@ drae_status drae__trainer_step(drae__trainer *t, const drae__batch *b, double lr
     memset(m->d_code, 0, b->n * (size_t)t->model.arch.latent * sizeof(float));
     if (t->config.loss.enc > 0.0) {
         DRAE__TRY(second_encoder(t, b, convs, step, losses, err));
+        average_begin(t, DRAE__NET_ENCODER2); /* on its way while the generator goes backward */
     }
     DRAE__TRY(backward_generator(t, &pass));
+    if (t->config.loss.enc > 0.0) {
+        average_end(t, DRAE__NET_ENCODER2);
+    }
+    average_begin(t, DRAE__NET_GENERATOR);
+    average_end(t, DRAE__NET_GENERATOR);
     DRAE__TRY(update_generator(t, lr, step, losses, err));
+    average_losses(t, losses);
 done:
     if (status != DRAE_OK && status != DRAE_ERROR_NOT_FINITE && err != NULL &&
         err->text[0] == '\0') {

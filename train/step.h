@@ -11,7 +11,9 @@
 #define DRAE_TRAIN_STEP_H
 
 #include "io/train_config.h"
+#include "kernels/bn_act.h"
 #include "model/model.h"
+#include "train/comm.h"
 #include "train/net.h"
 
 /* The input of a step; images [n,size,size] f32 in [0,1], beta [n]. */
@@ -53,6 +55,8 @@ typedef struct drae__trainer {
     drae__convs convs[2]; /* the whole batch, and the last one of an epoch */
     drae__step_memory memory;
     drae__ssim_window window;
+    drae__comm *comm;    /* the job that this process is part of; NULL: alone */
+    drae__across across; /* its batch statistics, where run.sync_bn wants them joined */
 } drae__trainer;
 
 /* Whether the configuration needs a network: bit of drae__net. */
@@ -63,6 +67,14 @@ unsigned drae__trainer_nets(const drae__train_config *config);
 drae_status drae__trainer_create(const drae__train_config *config, int size, size_t n_last,
                                  drae__trainer *trainer, drae__err *err);
 void drae__trainer_destroy(drae__trainer *trainer); /* safe on a zeroed struct */
+
+/*
+ * Makes the trainer one of comm->size that step together, each on batches of its own of the same
+ * size: gradients and losses become means over all. Batch statistics are each process's own, or
+ * with run.sync_bn those of all batches together, and the step is then that of one process with all
+ * the patches, but for rounding. comm must outlive the trainer. A job of one changes nothing.
+ */
+drae_status drae__trainer_join(drae__trainer *trainer, drae__comm *comm, drae__err *err);
 
 /* The plans for n images: ERROR_INTERNAL for a batch that was not announced. */
 drae_status drae__trainer_convs(const drae__trainer *trainer, size_t n, const drae__convs **convs,

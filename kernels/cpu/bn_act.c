@@ -164,6 +164,20 @@ static void slab_moments(const walk *k, const float *src, moments *total) {
     }
 }
 
+_Static_assert(2 * SLAB == DRAE__BN_GATHER, "one gather carries two numbers a channel of a slab");
+
+/* The moments of all processes' rows; `total` holds this one's m. */
+static void moments_across(const drae__across *across, size_t m, size_t c, moments *total) {
+    double mine[DRAE__BN_GATHER];
+    memcpy(mine, total->mean, c * sizeof *mine);
+    memcpy(mine + c, total->m2, c * sizeof *mine);
+    const double *all = across->gather(across->user, mine, 2 * c);
+    memset(total, 0, sizeof *total);
+    for (size_t r = 0; r < across->ranks; r++) {
+        merge(total, c, (double)m, all + r * 2 * c, all + r * 2 * c + c);
+    }
+}
+
 /* ---- forward ---- */
 
 /* Per-lane tables of a slab: u = (src - mean) * scale + beta. */
@@ -204,15 +218,27 @@ DRAE__CLONES(normalise,
 void drae__cpu_bn_act_fwd(size_t m, size_t c, float eps, float slope, float momentum,
                           const float *src, const float *gamma, const float *beta, float *mean,
                           float *rstd, float *running_mean, float *running_var, float *dst) {
+    drae__cpu_bn_act_fwd_across(NULL, m, c, eps, slope, momentum, src, gamma, beta, mean, rstd,
+                                running_mean, running_var, dst);
+}
+
+void drae__cpu_bn_act_fwd_across(const drae__across *across, size_t m, size_t c, float eps,
+                                 float slope, float momentum, const float *src, const float *gamma,
+                                 const float *beta, float *mean, float *rstd, float *running_mean,
+                                 float *running_var, float *dst) {
+    size_t m_all = across == NULL ? m : m * across->ranks;
     for (size_t c0 = 0; c0 < c; c0 += SLAB) {
         walk k = walk_of(m, c, c - c0 < SLAB ? c - c0 : SLAB);
         moments stats;
         slab_moments(&k, src + c0, &stats);
+        if (across != NULL) {
+            moments_across(across, m, k.c, &stats);
+        }
         tables t;
         float scale[SLAB];
         for (size_t i = 0; i < k.c; i++) {
             size_t ch = c0 + i;
-            double var = stats.m2[i] / (double)m;
+            double var = stats.m2[i] / (double)m_all;
             double inverse = 1.0 / sqrt(var + (double)eps);
             mean[ch] = (float)stats.mean[i];
             rstd[ch] = (float)inverse;
@@ -221,7 +247,7 @@ void drae__cpu_bn_act_fwd(size_t m, size_t c, float eps, float slope, float mome
                 running_mean[ch] += momentum * (mean[ch] - running_mean[ch]);
             }
             if (running_var != NULL) {
-                double unbiased = m > 1 ? stats.m2[i] / (double)(m - 1) : var;
+                double unbiased = m_all > 1 ? stats.m2[i] / (double)(m_all - 1) : var;
                 running_var[ch] += momentum * ((float)unbiased - running_var[ch]);
             }
         }
@@ -362,10 +388,35 @@ DRAE__CLONES(gradient,
               const float *src, const float *ddst, const float *add, float *dsrc),
              (rows, lanes, stride, slope, t, src, ddst, add, dsrc))
 
+/* Sums of this process's rows become those of all. */
+static void gradients_across(const drae__across *across, size_t c, double *du, double *dx) {
+    double mine[DRAE__BN_GATHER];
+    memcpy(mine, du, c * sizeof *mine);
+    memcpy(mine + c, dx, c * sizeof *mine);
+    const double *all = across->gather(across->user, mine, 2 * c);
+    for (size_t i = 0; i < c; i++) {
+        du[i] = all[i];
+        dx[i] = all[c + i];
+        for (size_t r = 1; r < across->ranks; r++) {
+            du[i] += all[r * 2 * c + i];
+            dx[i] += all[r * 2 * c + c + i];
+        }
+    }
+}
+
 void drae__cpu_bn_act_bwd(size_t m, size_t c, float slope, const float *src, const float *gamma,
                           const float *beta, const float *mean, const float *rstd,
                           const float *ddst, const float *add, float *dsrc, float *dgamma,
                           float *dbeta) {
+    drae__cpu_bn_act_bwd_across(NULL, m, c, slope, src, gamma, beta, mean, rstd, ddst, add, dsrc,
+                                dgamma, dbeta);
+}
+
+void drae__cpu_bn_act_bwd_across(const drae__across *across, size_t m, size_t c, float slope,
+                                 const float *src, const float *gamma, const float *beta,
+                                 const float *mean, const float *rstd, const float *ddst,
+                                 const float *add, float *dsrc, float *dgamma, float *dbeta) {
+    size_t m_all = across == NULL ? m : m * across->ranks;
     for (size_t c0 = 0; c0 < c; c0 += SLAB) {
         walk k = walk_of(m, c, c - c0 < SLAB ? c - c0 : SLAB);
         tables t;
@@ -382,21 +433,29 @@ void drae__cpu_bn_act_bwd(size_t m, size_t c, float slope, const float *src, con
         for (int i = 0; i < DRAE__CHUNKS; i++) {
             chunk_gradients(&k, i, slope, &t, src + c0, ddst + c0, &parts[i]);
         }
+        gradients sums;
         for (size_t i = 0; i < k.c; i++) {
             double du = 0.0, dx = 0.0;
             for (int p = 0; p < DRAE__CHUNKS; p++) {
                 du += parts[p].du[i];
                 dx += parts[p].dx[i];
             }
-            double r = (double)rstd[c0 + i];
-            k1[i] = (float)(du / (double)m);
-            k2[i] = (float)(dx * r * r / (double)m);
             if (dgamma != NULL) {
-                dgamma[c0 + i] = (float)(dx * r);
+                dgamma[c0 + i] = (float)(dx * (double)rstd[c0 + i]);
             }
             if (dbeta != NULL) {
                 dbeta[c0 + i] = (float)du;
             }
+            sums.du[i] = du;
+            sums.dx[i] = dx;
+        }
+        if (across != NULL) {
+            gradients_across(across, k.c, sums.du, sums.dx);
+        }
+        for (size_t i = 0; i < k.c; i++) {
+            double r = (double)rstd[c0 + i];
+            k1[i] = (float)(sums.du[i] / (double)m_all);
+            k2[i] = (float)(sums.dx[i] * r * r / (double)m_all);
         }
         spread(&k, k1, t.k1);
         spread(&k, k2, t.k2);
