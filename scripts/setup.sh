@@ -4,7 +4,7 @@
 # for no rights, when everything is there.
 #   scripts/setup.sh            the whole product
 #   scripts/setup.sh --engine   the engine side only: a C compiler, CMake, Ninja
-#   scripts/setup.sh --dev      also what developers run: clang-format, clang-tidy, libFuzzer
+#   scripts/setup.sh --dev      also what developers run: clang-format, clang-tidy, libFuzzer, MPI
 set -euo pipefail
 
 case "${1:-}" in
@@ -20,7 +20,7 @@ if [ "${1:-}" != "--engine" ]; then
         libturbojpeg0-dev libcyaml-dev libyaml-dev libjansson-dev check)
 fi
 if [ "${1:-}" = "--dev" ]; then
-    packages+=(clang clang-format clang-tidy libclang-rt-14-dev git)
+    packages+=(clang clang-format clang-tidy libclang-rt-14-dev git libopenmpi-dev openmpi-bin)
 fi
 
 missing=()
