@@ -52,7 +52,7 @@ start=$(date +%s)
 
 run_preset release
 if [ "${1:-}" != quick ]; then
-    run_preset engine
+    run_preset engine -LE simt # the same kernels by the same compiler as in release
     run_preset asan -LE slow
 fi
 
