@@ -8,7 +8,7 @@
  *     bench_infer [WIDTH [SIZE]]
  */
 #include "base/arena.h"
-#include "base/philox.h"
+#include "bench/infer_layers.h"
 #include "kernels/infer.h"
 #include "model/arch.h"
 
@@ -16,45 +16,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define SAMPLES      50
 #define PEAK_ROUNDS  30000 /* short: the best of many is one that nothing interrupted */
 #define PEAK_REPEATS 300
 #define TOLERANCE    1e-4
 
-static double now_s(void) {
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static float *take(size_t n) {
-    float *p = drae__aligned_alloc(n * sizeof(float));
-    if (p == NULL) {
-        fprintf(stderr, "no memory\n");
-        exit(EXIT_FAILURE);
-    }
-    memset(p, 0, n * sizeof(float));
-    return p;
-}
-
-static float *random_values(size_t n, float scale) {
-    static uint64_t stream;
-    drae__rng rng;
-    float *p = take(n);
-    drae__rng_init(&rng, 1, DRAE__PURPOSE_TEST, stream++);
-    for (size_t i = 0; i < n; i++) {
-        p[i] = drae__rng_range(&rng, -scale, scale);
-    }
-    return p;
-}
-
 /* A map with random pixels and zeros around them; *at is pixel (0,0). */
 static float *random_map(const drae__map_geometry *g, int c, float **at) {
-    float *buffer = take(drae__map_floats(g, c));
+    float *buffer = bench_zeroed(drae__map_floats(g, c) * sizeof(float));
     *at = buffer + drae__map_origin(g);
-    float *values = random_values((size_t)c * (size_t)g->h * (size_t)g->w, 1.0f);
+    float *values = bench_values((size_t)c * (size_t)g->h * (size_t)g->w, 1.0f);
     const float *from = values;
     for (int row = 0; row < c * g->h; row++) {
         memcpy(*at + row / g->h * g->plane + row % g->h * g->stride, from,
@@ -63,34 +35,6 @@ static float *random_map(const drae__map_geometry *g, int c, float **at) {
     }
     free(values);
     return buffer;
-}
-
-typedef struct layer {
-    char name[64];
-    drae__infer_conv_kind kind;
-    int c_in, c_out, h_in, h_out, proj_c_in, proj_h;
-    bool residual;
-} layer;
-
-static double flops_of(const layer *l) {
-    double taps = l->kind == DRAE__INFER_CONVT4 ? 4.0 : 9.0;
-    return 2.0 * l->h_out * l->h_out * l->c_out * (l->c_in * taps + l->proj_c_in);
-}
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double peak_of(const drae__infer_kernels *kernels) {
-    double best = 0.0;
-    for (int i = 0; i < PEAK_REPEATS; i++) {
-        float sink;
-        double begin = now_s();
-        double flops = kernels->peak(PEAK_ROUNDS, &sink);
-        best = fmax(best, flops / (now_s() - begin));
-    }
-    return best;
 }
 
 /* Largest difference of the pixels of two maps. */
@@ -119,8 +63,8 @@ static void pack(work *w, const drae__infer_kernels *kernels) {
     }
 }
 
-static void time_table(const layer *l, work *w, const drae__infer_kernels *kernels, double peak,
-                       const float *expected) {
+static void time_table(const bench_layer *l, work *w, const drae__infer_kernels *kernels,
+                       double peak, const float *expected) {
     double ms[SAMPLES];
     pack(w, kernels);
     kernels->conv(&w->op);
@@ -130,19 +74,19 @@ static void time_table(const layer *l, work *w, const drae__infer_kernels *kerne
         exit(EXIT_FAILURE);
     }
     for (int i = 0; i < SAMPLES; i++) {
-        double begin = now_s();
+        double begin = bench_now_s();
         kernels->conv(&w->op);
-        ms[i] = (now_s() - begin) * 1e3;
+        ms[i] = (bench_now_s() - begin) * 1e3;
     }
-    qsort(ms, SAMPLES, sizeof ms[0], by_value);
-    double rate = flops_of(l) / (ms[0] * 1e-3);
+    qsort(ms, SAMPLES, sizeof ms[0], bench_by_value);
+    double rate = bench_layer_flops(l) / (ms[0] * 1e-3);
     printf("{\"kernels\":\"%s\",\"layer\":\"%s\",\"shape\":\"%dx%d^2>%dx%d^2\",\"ms\":%.4f,"
            "\"median_ms\":%.4f,\"gflops\":%.1f,\"share\":%.3f}\n",
            kernels->name, l->name, l->c_in, l->h_in, l->c_out, l->h_out, ms[0], ms[SAMPLES / 2],
            rate * 1e-9, rate / peak);
 }
 
-static void bench_layer(const layer *l, const double *peaks) {
+static void time_layer(const bench_layer *l, const double *peaks) {
     size_t n, taps = l->kind == DRAE__INFER_CONVT4 ? 16 : 9;
     size_t proj_taps = l->kind == DRAE__INFER_CONVT4 ? 4 : 1;
     size_t weights = (size_t)l->c_in * (size_t)l->c_out * taps;
@@ -153,8 +97,8 @@ static void bench_layer(const layer *l, const double *peaks) {
     float *at_src, *at_dst, *at_expected, *at_residual = NULL, *at_proj = NULL;
     float *maps[5] = {random_map(&src, l->c_in, &at_src), random_map(&dst, l->c_out, &at_dst),
                       random_map(&dst, l->c_out, &at_expected), NULL, NULL};
-    float *affine = random_values((size_t)l->c_out, 1.0f);
-    work w = {.wei = random_values(weights, 0.1f), .packed = take(weights)};
+    float *affine = bench_values((size_t)l->c_out, 1.0f);
+    work w = {.wei = bench_values(weights, 0.1f), .packed = bench_zeroed(weights * sizeof(float))};
     w.op = (drae__infer_conv){.kind = l->kind,
                               .c_in = l->c_in,
                               .c_out = l->c_out,
@@ -173,8 +117,8 @@ static void bench_layer(const layer *l, const double *peaks) {
     if (l->proj_c_in > 0) {
         w.op.proj.map = drae__map_geometry_of(l->proj_h, l->proj_h);
         maps[4] = random_map(&w.op.proj.map, l->proj_c_in, &at_proj);
-        w.proj_wei = random_values(proj_weights, 0.1f);
-        w.packed_proj = take(proj_weights);
+        w.proj_wei = bench_values(proj_weights, 0.1f);
+        w.packed_proj = bench_zeroed(proj_weights * sizeof(float));
         w.op.proj.c_in = l->proj_c_in;
         w.op.proj.src = at_proj;
         w.op.proj.wei = w.packed_proj;
@@ -198,27 +142,11 @@ static void bench_layer(const layer *l, const double *peaks) {
 }
 
 static void bench_block(const drae__block *b, const double *peaks) {
-    bool up = b->half == DRAE__HALF_DECODER && b->role == DRAE__ROLE_C;
-    bool halve = b->half == DRAE__HALF_ENCODER && b->role == DRAE__ROLE_C;
-    bool identity = b->role == DRAE__ROLE_B;
-    int h_mid = halve ? b->h_out : b->h_in;
-    layer first = {.kind = halve ? DRAE__INFER_CONV3S2 : DRAE__INFER_CONV3,
-                   .c_in = b->c_in,
-                   .c_out = b->c_out,
-                   .h_in = b->h_in,
-                   .h_out = h_mid};
-    layer second = {.kind = up ? DRAE__INFER_CONVT4 : DRAE__INFER_CONV3,
-                    .c_in = b->c_out,
-                    .c_out = b->c_out,
-                    .h_in = h_mid,
-                    .h_out = b->h_out,
-                    .proj_c_in = identity ? 0 : b->c_in,
-                    .proj_h = b->h_in,
-                    .residual = identity};
-    (void)snprintf(first.name, sizeof first.name, "%s/conv1", b->path);
-    (void)snprintf(second.name, sizeof second.name, "%s/%s", b->path, up ? "convt" : "conv2");
-    bench_layer(&first, peaks);
-    bench_layer(&second, peaks);
+    bench_layer layers[2];
+    bench_block_layers(b, layers);
+    for (int i = 0; i < 2; i++) {
+        time_layer(&layers[i], peaks);
+    }
 }
 
 int main(int argc, char **argv) {
@@ -235,7 +163,7 @@ int main(int argc, char **argv) {
     const drae__infer_kernels *const *list = drae__infer_kernels_list(&n);
     for (size_t i = 0; i < n && i < sizeof peaks / sizeof peaks[0]; i++) {
         if (drae__infer_kernels_supported(list[i])) {
-            peaks[i] = peak_of(list[i]);
+            peaks[i] = bench_peak_of(list[i]->peak, PEAK_ROUNDS, PEAK_REPEATS);
             printf("{\"kernels\":\"%s\",\"peak_gflops\":%.1f}\n", list[i]->name, peaks[i] * 1e-9);
         }
     }

@@ -10,7 +10,7 @@
  *     bench_infer_bf16 [WIDTH [SIZE [KERNELS [PARTS]]]]
  */
 #include "base/arena.h"
-#include "base/philox.h"
+#include "bench/infer_layers.h"
 #include "kernels/infer_bf16.h"
 #include "model/arch.h"
 
@@ -18,44 +18,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define SAMPLES      60
 #define PEAK_ROUNDS  3000
 #define PEAK_REPEATS 300
 
-static double now_s(void) {
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void *take(size_t n_bytes) {
-    void *p = drae__aligned_alloc(n_bytes);
-    if (p == NULL) {
-        fprintf(stderr, "bench_infer_bf16: no memory\n");
-        exit(EXIT_FAILURE);
-    }
-    memset(p, 0, n_bytes);
-    return p;
-}
-
-static float *random_values(size_t n, float scale) {
-    static uint64_t stream;
-    drae__rng rng;
-    float *p = take(n * sizeof *p);
-    drae__rng_init(&rng, 1, DRAE__PURPOSE_TEST, stream++);
-    for (size_t i = 0; i < n; i++) {
-        p[i] = drae__rng_range(&rng, -scale, scale);
-    }
-    return p;
-}
-
 /* A map, random pixels where c > 0 channels are wanted; *at is pixel (0,0). */
 static drae__bf16 *make_map(const drae__bf16_map *m, int c, drae__bf16 **at) {
-    drae__bf16 *buffer = take(drae__bf16_map_elems(m) * sizeof *buffer);
+    drae__bf16 *buffer = bench_zeroed(drae__bf16_map_elems(m) * sizeof *buffer);
     *at = buffer + drae__bf16_map_origin(m);
-    float *values = random_values((size_t)m->h * (size_t)m->w * (size_t)m->c, 1.0f);
+    float *values = bench_values((size_t)m->h * (size_t)m->w * (size_t)m->c, 1.0f);
     for (int y = 0; y < m->h; y++) {
         for (int i = 0; i < m->w * m->c; i++) {
             if (i % m->c < c) {
@@ -68,64 +40,37 @@ static drae__bf16 *make_map(const drae__bf16_map *m, int c, drae__bf16 **at) {
     return buffer;
 }
 
-typedef struct layer {
-    char name[64];
-    drae__infer_conv_kind kind;
-    int c_in, c_out, h_in, h_out, proj_c_in, proj_h;
-    bool residual;
-} layer;
-
-static double flops_of(const layer *l) {
-    double taps = l->kind == DRAE__INFER_CONVT4 ? 4.0 : 9.0;
-    return 2.0 * l->h_out * l->h_out * l->c_out * (l->c_in * taps + l->proj_c_in);
-}
-
-static double bytes_of(const layer *l, const drae__bf16_shape *s) {
+static double bytes_of(const bench_layer *l, const drae__bf16_shape *s) {
     double in = (double)l->h_in * l->h_in * l->c_in + (double)l->proj_h * l->proj_h * l->proj_c_in;
     double out = (double)l->h_out * l->h_out * l->c_out * (l->residual ? 2.0 : 1.0);
     return 2.0 * ((in + out) * s->parts + (double)drae__bf16_packed_elems(s));
 }
 
 /* Of the products of tiles that the layer takes, whole rows of 16. */
-static double multiplied(const layer *l, const drae__bf16_shape *s) {
+static double multiplied(const bench_layer *l, const drae__bf16_shape *s) {
     int wide = (s->transposed ? l->h_in : l->h_out / s->pixels), high = l->h_out / s->parities;
     double tiles = (double)high * ((wide + DRAE__BF16_ROWS - 1) / DRAE__BF16_ROWS);
     return tiles * (double)(drae__bf16_packed_elems(s)) * 2.0 * DRAE__BF16_ROWS;
 }
 
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double peak_of(const drae__bf16_kernels *kernels) {
-    double best = 0.0;
-    for (int i = 0; i < PEAK_REPEATS; i++) {
-        float sink;
-        double begin = now_s();
-        double flops = kernels->peak(PEAK_ROUNDS, &sink);
-        best = fmax(best, flops / (now_s() - begin));
-    }
-    return best;
-}
-
 static double bandwidth_at(double bytes) {
     size_t n = (size_t)(bytes / (3.0 * sizeof(float))) + 1;
-    float *a = take(3 * n * sizeof *a), *b = a + n, *c = b + n;
+    float *a = bench_zeroed(3 * n * sizeof *a), *b = a + n, *c = b + n;
     double best = INFINITY;
     for (int k = 0; k < SAMPLES; k++) {
-        double begin = now_s();
+        double begin = bench_now_s();
         for (size_t i = 0; i < n; i++) {
             a[i] = b[i] + 0.5f * c[i];
         }
         __asm__ volatile("" : : "r"(a) : "memory");
-        best = fmin(best, now_s() - begin);
+        best = fmin(best, bench_now_s() - begin);
     }
     free(a);
     return 3.0 * (double)n * sizeof(float) / best;
 }
 
-static void bench_layer(const layer *l, const drae__bf16_kernels *kernels, int parts, double peak) {
+static void time_layer(const bench_layer *l, const drae__bf16_kernels *kernels, int parts,
+                       double peak) {
     bool up = l->kind == DRAE__INFER_CONVT4;
     int proj_stride = l->proj_c_in == 0 ? 1 : l->proj_h / l->h_out;
     drae__bf16_conv op = {
@@ -137,13 +82,13 @@ static void bench_layer(const layer *l, const drae__bf16_kernels *kernels, int p
     drae__bf16 *maps[5] = {make_map(&op.src_map, l->c_in, &at_src),
                            make_map(&op.dst_map, 0, &at_dst),
                            make_map(&op.dst_map, 0, &at_expected), NULL, NULL};
-    float *wei = random_values((size_t)l->c_in * (size_t)l->c_out * (up ? 16 : 9), 0.1f);
-    float *proj = NULL, *affine = random_values((size_t)drae__bf16_columns(&op.shape), 1.0f);
-    drae__bf16 *packed = take(drae__bf16_packed_elems(&op.shape) * sizeof *packed);
+    float *wei = bench_values((size_t)l->c_in * (size_t)l->c_out * (up ? 16 : 9), 0.1f);
+    float *proj = NULL, *affine = bench_values((size_t)drae__bf16_columns(&op.shape), 1.0f);
+    drae__bf16 *packed = bench_zeroed(drae__bf16_packed_elems(&op.shape) * sizeof *packed);
     if (l->proj_c_in > 0) {
         op.proj_map = drae__bf16_map_of(l->proj_h, l->proj_h, l->proj_c_in, parts);
         maps[3] = make_map(&op.proj_map, l->proj_c_in, &at_proj);
-        proj = random_values((size_t)l->proj_c_in * (size_t)l->c_out * (up ? 4 : 1), 0.1f);
+        proj = bench_values((size_t)l->proj_c_in * (size_t)l->c_out * (up ? 4 : 1), 0.1f);
     }
     if (l->residual) {
         maps[4] = make_map(&op.dst_map, l->c_out, &at_residual);
@@ -166,20 +111,21 @@ static void bench_layer(const layer *l, const drae__bf16_kernels *kernels, int p
     }
     double ms[SAMPLES];
     for (int i = 0; i < SAMPLES; i++) {
-        double begin = now_s();
+        double begin = bench_now_s();
         kernels->conv(&op, 0, rows);
-        ms[i] = (now_s() - begin) * 1e3;
+        ms[i] = (bench_now_s() - begin) * 1e3;
     }
-    qsort(ms, SAMPLES, sizeof ms[0], by_value);
+    qsort(ms, SAMPLES, sizeof ms[0], bench_by_value);
     double bytes = bytes_of(l, &op.shape);
-    double by_flops = 1e3 * flops_of(l) / peak, by_bytes = 1e3 * bytes / bandwidth_at(bytes);
+    double by_flops = 1e3 * bench_layer_flops(l) / peak,
+           by_bytes = 1e3 * bytes / bandwidth_at(bytes);
     printf("{\"bench\":\"infer_bf16\",\"parts\":%d,\"kernels\":\"%s\",\"layer\":\"%s\","
            "\"shape\":\"%dx%d^2>%dx%d^2\",\"ms\":%.4f,\"median_ms\":%.4f,\"gflops\":%.1f,"
            "\"filled\":%.3f,\"floor_ms\":%.4f,\"floor\":\"%s\",\"share\":%.3f}\n",
            parts, kernels->name, l->name, l->c_in, l->h_in, l->c_out, l->h_out, ms[0],
-           ms[SAMPLES / 2], flops_of(l) / (ms[0] * 1e6), flops_of(l) / multiplied(l, &op.shape),
-           fmax(by_flops, by_bytes), by_flops > by_bytes ? "flops" : "bytes",
-           fmax(by_flops, by_bytes) / ms[0]);
+           ms[SAMPLES / 2], bench_layer_flops(l) / (ms[0] * 1e6),
+           bench_layer_flops(l) / multiplied(l, &op.shape), fmax(by_flops, by_bytes),
+           by_flops > by_bytes ? "flops" : "bytes", fmax(by_flops, by_bytes) / ms[0]);
     (void)fflush(stdout);
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++) {
         free(maps[i]);
@@ -192,27 +138,11 @@ static void bench_layer(const layer *l, const drae__bf16_kernels *kernels, int p
 
 static void bench_block(const drae__block *b, const drae__bf16_kernels *kernels, int parts,
                         double peak) {
-    bool up = b->half == DRAE__HALF_DECODER && b->role == DRAE__ROLE_C;
-    bool halve = b->half == DRAE__HALF_ENCODER && b->role == DRAE__ROLE_C;
-    bool identity = b->role == DRAE__ROLE_B;
-    int h_mid = halve ? b->h_out : b->h_in;
-    layer first = {.kind = halve ? DRAE__INFER_CONV3S2 : DRAE__INFER_CONV3,
-                   .c_in = b->c_in,
-                   .c_out = b->c_out,
-                   .h_in = b->h_in,
-                   .h_out = h_mid};
-    layer second = {.kind = up ? DRAE__INFER_CONVT4 : DRAE__INFER_CONV3,
-                    .c_in = b->c_out,
-                    .c_out = b->c_out,
-                    .h_in = h_mid,
-                    .h_out = b->h_out,
-                    .proj_c_in = identity ? 0 : b->c_in,
-                    .proj_h = b->h_in,
-                    .residual = identity};
-    (void)snprintf(first.name, sizeof first.name, "%s/conv1", b->path);
-    (void)snprintf(second.name, sizeof second.name, "%s/%s", b->path, up ? "convt" : "conv2");
-    bench_layer(&first, kernels, parts, peak);
-    bench_layer(&second, kernels, parts, peak);
+    bench_layer layers[2];
+    bench_block_layers(b, layers);
+    for (int i = 0; i < 2; i++) {
+        time_layer(&layers[i], kernels, parts, peak);
+    }
 }
 
 int main(int argc, char **argv) {
@@ -234,12 +164,12 @@ int main(int argc, char **argv) {
         fprintf(stderr, "bench_infer_bf16: this processor does not run %s\n", argv[3]);
         return 4;
     }
-    double peak = peak_of(kernels);
+    double peak = bench_peak_of(kernels->peak, PEAK_ROUNDS, PEAK_REPEATS);
     printf("{\"bench\":\"infer_bf16\",\"kernels\":\"%s\",\"peak_gflops\":%.1f}\n", kernels->name,
            peak * 1e-9);
-    layer stem = {"encoder/stem", DRAE__INFER_CONV3, 1, arch.width, arch.size, arch.size, 0, 0,
-                  false};
-    bench_layer(&stem, kernels, parts, peak);
+    bench_layer stem = {
+        "encoder/stem", DRAE__INFER_CONV3, 1, arch.width, arch.size, arch.size, 0, 0, false};
+    time_layer(&stem, kernels, parts, peak);
     for (int half = DRAE__HALF_ENCODER; half <= DRAE__HALF_DECODER; half++) {
         drae__block blocks[DRAE__BLOCKS];
         drae__arch_blocks(&arch, (drae__half)half, blocks);
