@@ -18,8 +18,7 @@
 #include "engine/emulate_f16.h"
 #include "engine/weights_cpu.h"
 #include "tests/simt/cuda_case.h"
-
-#include "base/philox.h"
+#include "tests/simt/random_model.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -52,28 +51,6 @@ typedef struct fixture {
         error[DRAE__PLAN_TENSORS]; /* bound of a tensor that a step made, 0 of what it was given */
 } fixture;
 
-/* Random weights that keep the size of what passes through (tests/golden/README.md has the rule).
- */
-static void fill_model(drae__model *model, uint64_t seed) {
-    const drae__params *params = &model->params[DRAE__NET_GENERATOR];
-    drae__rng rng;
-    drae__rng_init(&rng, seed, DRAE__PURPOSE_TEST, 2);
-    for (size_t t = 0; t < params->n; t++) {
-        const drae__param *p = &params->items[t];
-        float mid = 0.0f, by = 0.1f;
-        if (p->kind == DRAE__PARAM_GAMMA || p->kind == DRAE__PARAM_VAR) {
-            mid = 1.0f;
-            by = p->kind == DRAE__PARAM_GAMMA ? 0.25f : 0.5f;
-        } else if (p->fan_in > 0) {
-            by = sqrtf(3.0f / (float)p->fan_in);
-        }
-        for (size_t i = 0; i < p->count; i++) {
-            model->data[DRAE__NET_GENERATOR][p->offset + i] =
-                drae__rng_range(&rng, mid - by, mid + by);
-        }
-    }
-}
-
 static void open_fixture(fixture *f, const network *net) {
     drae__err err = {{0}};
     drae__arch arch = drae__arch_default();
@@ -82,7 +59,7 @@ static void open_fixture(fixture *f, const network *net) {
     arch.size = net->size;
     ck_assert_int_eq(drae__model_create(&arch, 1u << DRAE__NET_GENERATOR, &f->model, &err),
                      DRAE_OK);
-    fill_model(&f->model, 11);
+    t_random_model(&f->model, 11);
     const drae__params *params = &f->model.params[DRAE__NET_GENERATOR];
     const float *model = f->model.data[DRAE__NET_GENERATOR];
     ck_assert_int_eq(drae__plan_create(&arch, params, &f->plan, &err), DRAE_OK);

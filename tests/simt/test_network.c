@@ -4,8 +4,7 @@
 #include "engine/cuda_plan.h"
 #include "engine/cuda_table.h"
 #include "tests/simt/cuda_case.h"
-
-#include "base/philox.h"
+#include "tests/simt/random_model.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,28 +23,6 @@ static const network networks[] = {
     {16, 48, 64, 1, 60 * 1024, DRAE__SSIM_UNIFORM},   /* less shared memory, odd sides */
     {24, 32, 64, 1, 99 * 1024, DRAE__SSIM_GAUSSIAN},  /* no width of resblock */
 };
-
-/* Random weights that keep the size of what passes through (tests/golden/README.md has the rule).
- */
-static void fill_model(drae__model *model, uint64_t seed) {
-    const drae__params *params = &model->params[DRAE__NET_GENERATOR];
-    drae__rng rng;
-    drae__rng_init(&rng, seed, DRAE__PURPOSE_TEST, 2);
-    for (size_t t = 0; t < params->n; t++) {
-        const drae__param *p = &params->items[t];
-        float mid = 0.0f, by = 0.1f;
-        if (p->kind == DRAE__PARAM_GAMMA || p->kind == DRAE__PARAM_VAR) {
-            mid = 1.0f;
-            by = p->kind == DRAE__PARAM_GAMMA ? 0.25f : 0.5f;
-        } else if (p->fan_in > 0) {
-            by = sqrtf(3.0f / (float)p->fan_in);
-        }
-        for (size_t i = 0; i < p->count; i++) {
-            model->data[DRAE__NET_GENERATOR][p->offset + i] =
-                drae__rng_range(&rng, mid - by, mid + by);
-        }
-    }
-}
 
 /* Maps of the two regions of a network; region 1 has none. */
 static float *maps_of(const network *net) {
@@ -115,7 +92,7 @@ START_TEST(scores) {
     drae__cuda_program program;
     drae__err err = {{0}};
     ck_assert_int_eq(drae__model_create(&arch, 1u << DRAE__NET_GENERATOR, &model, &err), DRAE_OK);
-    fill_model(&model, 7);
+    t_random_model(&model, 7);
     ck_assert_int_eq(drae__plan_create(&arch, &model.params[DRAE__NET_GENERATOR], &plan, &err),
                      DRAE_OK);
     size_t n = (size_t)net->n, pixels = (size_t)net->size * (size_t)net->size;
