@@ -70,6 +70,24 @@ int drae__cli_done(const drae__command *command, drae_status status, const drae_
     return status == DRAE_OK ? DRAE__EXIT_DONE : drae__cli_error(command, status, err);
 }
 
+int drae__cli_run(const drae__command *command, drae__option *options, size_t n, int argc,
+                  char **argv, int (*check)(const drae__command *, void *),
+                  drae_status (*work)(void *, drae__err *), void *context) {
+    drae__err err = {{0}};
+    int code = drae__cli_parse(command, options, n, argc, argv, NULL);
+    code = code < 0 ? check(command, context) : code;
+    if (code < 0) {
+        drae__cli_catch_signals();
+        code = drae__cli_done(command, work(context, &err), &err);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (options[i].kind == DRAE__OPTION_LIST) {
+            drae__cli_free_list(options[i].value);
+        }
+    }
+    return code;
+}
+
 int drae__cli_usage_error(const drae__command *command, const char *format, ...) {
     drae__err err;
     char text[DRAE__ERR_BYTES];

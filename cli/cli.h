@@ -117,6 +117,13 @@ drae_status drae__cli_join(const char *folder, const char *name, char path[DRAE_
 int drae__cli_error(const drae__command *command, drae_status status, const drae__err *err);
 /* The exit status of finished work: that of an error, or 0. */
 int drae__cli_done(const drae__command *command, drae_status status, const drae__err *err);
+/*
+ * The main of a command: parses, asks check(command, context) for a usage error (-1: none), catches
+ * signals, then work(context, err); frees every list of the options. Returns the exit status.
+ */
+int drae__cli_run(const drae__command *command, drae__option *options, size_t n, int argc,
+                  char **argv, int (*check)(const drae__command *, void *),
+                  drae_status (*work)(void *, drae__err *), void *context);
 /* The error of an engine that could not be opened, text from the library; says what the file is
  * where it is no engine. */
 drae_status drae__cli_engine_error(drae_status status, const char *path, const char *text,

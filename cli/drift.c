@@ -158,7 +158,12 @@ done:
     return status;
 }
 
-static drae_status look_all(const options *o, drae__err *err) {
+static drae_status look_all(void *context, drae__err *err) {
+    options *o = context;
+    o->calibration.engine = o->production.engine;
+    o->calibration.model = o->production.model;
+    o->calibration.threads = o->production.threads;
+    o->calibration.quiet = o->production.quiet;
     run *r = calloc(1, sizeof *r);
     if (r == NULL) {
         return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the comparison");
@@ -170,6 +175,14 @@ static drae_status look_all(const options *o, drae__err *err) {
     free(r->rows);
     free(r);
     return status;
+}
+
+static int check_usage(const drae__command *command, void *context) {
+    const options *o = context;
+    if (o->production.data.n == 0 || o->calibration.data.n == 0) {
+        return drae__cli_usage_error(command, "--calibration and --data are both needed");
+    }
+    return drae__eval_check(command, &o->production);
 }
 
 static int drift_main(int argc, char **argv) {
@@ -193,24 +206,8 @@ static int drift_main(int argc, char **argv) {
                   "threads that infer, 0: one a processor"),
         DRAE__FLAG("quiet", 'q', &o.production.quiet, "no progress, no table"),
     };
-    const drae__command *command = &drae__command_drift;
-    drae__err err = {{0}};
-    int code = drae__cli_parse(command, list, sizeof list / sizeof list[0], argc, argv, NULL);
-    if (code < 0 && (o.production.data.n == 0 || o.calibration.data.n == 0)) {
-        code = drae__cli_usage_error(command, "--calibration and --data are both needed");
-    }
-    code = code < 0 ? drae__eval_check(command, &o.production) : code;
-    if (code < 0) {
-        drae__cli_catch_signals();
-        o.calibration.engine = o.production.engine;
-        o.calibration.model = o.production.model;
-        o.calibration.threads = o.production.threads;
-        o.calibration.quiet = o.production.quiet;
-        code = drae__cli_done(command, look_all(&o, &err), &err);
-    }
-    drae__cli_free_list(&o.calibration.data);
-    drae__cli_free_list(&o.production.data);
-    return code;
+    return drae__cli_run(&drae__command_drift, list, sizeof list / sizeof list[0], argc, argv,
+                         check_usage, look_all, &o);
 }
 
 const drae__command drae__command_drift = {

@@ -106,12 +106,12 @@ done:
     return status;
 }
 
-static drae_status evaluate_all(const drae__eval_options *o, drae__err *err) {
+static drae_status evaluate_all(void *options, drae__err *err) {
     drae__eval *e = calloc(1, sizeof *e);
     if (e == NULL) {
         return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the evaluation");
     }
-    e->o = o;
+    e->o = options;
     drae_status status = evaluate(e, err);
     drae__eval_release(e);
     free(e);
@@ -119,6 +119,10 @@ static drae_status evaluate_all(const drae__eval_options *o, drae__err *err) {
 }
 
 /* ---- the command ---- */
+
+static int check(const drae__command *command, void *options) {
+    return drae__eval_check(command, options);
+}
 
 static int eval_main(int argc, char **argv) {
     drae__eval_options o = {
@@ -143,17 +147,8 @@ static int eval_main(int argc, char **argv) {
                    "take patches that training has seen, and record it"),
         DRAE__FLAG("quiet", 'q', &o.quiet, "no progress, no table"),
     };
-    const drae__command *command = &drae__command_eval;
-    drae__err err = {{0}};
-    int code = drae__cli_parse(command, list, sizeof list / sizeof list[0], argc, argv, NULL);
-    code = code < 0 ? drae__eval_check(command, &o) : code;
-    if (code < 0) {
-        drae__cli_catch_signals();
-        code = drae__cli_done(command, evaluate_all(&o, &err), &err);
-    }
-    drae__cli_free_list(&o.data);
-    drae__cli_free_list(&o.good);
-    return code;
+    return drae__cli_run(&drae__command_eval, list, sizeof list / sizeof list[0], argc, argv, check,
+                         evaluate_all, &o);
 }
 
 const drae__command drae__command_eval = {

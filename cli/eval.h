@@ -97,9 +97,10 @@ drae_status drae__eval_measure(drae__eval *e, drae__err *err);
 /* The verdicts alone, into e->verdicts; part of the above. */
 drae_status drae__eval_verdicts(drae__eval *e, drae__err *err);
 
-/* The fixed-scale heat [size,size] of one patch, by inference. */
+/* The fixed-scale heat [size,size] of one patch and the place of its largest value, by inference.
+ */
 drae_status drae__eval_heat(drae__eval *e, size_t index, uint8_t *patch, uint8_t *heat,
-                            drae__err *err);
+                            drae__spot *peak, drae__err *err);
 
 void drae__eval_fact(drae__eval *e, const char *group, const char *name, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -211,12 +211,13 @@ static drae_status draw_pictures(drae__eval *e, drae__err *err) {
         size_t n = find_worst(e, kind == 1, worst_of, worst);
         for (size_t k = 0; k < n; k++) {
             drae__report_picture *p = &e->pictures[e->report.n_pictures];
-            DRAE__TRY(drae__eval_heat(e, worst[k], patch, heat, err));
+            drae__spot peak = DRAE__NO_SPOT;
+            DRAE__TRY(drae__eval_heat(e, worst[k], patch, heat, &peak, err));
             if (e->masks) {
                 DRAE__TRY(drae__dataset_read_masks(e->data, &worst[k], 1, mask, err));
             }
             *p = (drae__report_picture){.false_reject = kind == 1, .index = worst[k]};
-            DRAE__TRY(drae__report_draw(e->size, patch, heat, e->masks ? mask : NULL, &p->png,
+            DRAE__TRY(drae__report_draw(e->size, patch, heat, e->masks ? mask : NULL, peak, &p->png,
                                         &p->n_bytes, err));
             e->report.n_pictures++;
         }

@@ -118,14 +118,21 @@ drae_status drae__eval_score(drae__eval *e, drae__err *err) {
 }
 
 drae_status drae__eval_heat(drae__eval *e, size_t index, uint8_t *patch, uint8_t *heat,
-                            drae__err *err) {
+                            drae__spot *peak, drae__err *err) {
     uint8_t region = (uint8_t)e->records[index].region;
     size_t n_bytes = (size_t)e->size * (size_t)e->size;
+    bool by_z = e->report.decides[region] == DRAE_SCORE_Z;
+    drae_output output = by_z ? DRAE_OUTPUT_Z : DRAE_OUTPUT_RESIDUAL;
+    float *map = by_z ? e->z : e->residual; /* of a batch, which is done with */
     drae_status status = drae__dataset_read(e->data, &index, 1, patch, err);
     if (status != DRAE_OK) {
         return status;
     }
     status = drae_session_set_output(e->session, DRAE_OUTPUT_HEAT_FIXED, heat, n_bytes);
+    if (status == DRAE_OK) {
+        status =
+            drae_session_set_output(e->session, output, map, e->n_batch * n_bytes * sizeof *map);
+    }
     if (status == DRAE_OK) {
         status = drae_session_infer(e->session, 1, patch, &region, NULL, NULL);
     }
@@ -133,5 +140,6 @@ drae_status drae__eval_heat(drae__eval *e, size_t index, uint8_t *patch, uint8_t
     if (status != DRAE_OK && status != DRAE_ERROR_NOT_FINITE) {
         return drae__fail(err, status, "patch %zu: %s", index, drae_session_error(e->session));
     }
+    *peak = drae__map_peak(map, e->size);
     return DRAE_OK;
 }

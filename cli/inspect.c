@@ -3,282 +3,21 @@
  * drae inspect: patches, images or frames through an engine; verdicts, heatmaps and contact sheets
  * out. One batch at a time is in memory: a thread reads the next, this one infers, others draw.
  */
-#include "cli/batch_reader.h"
-#include "cli/cli.h"
-#include "cli/inspect_folder.h"
-#include "cli/inspect_pictures.h"
-#include "cli/inspect_results.h"
+#include "cli/inspect_run.h"
 
-#include "base/file.h"
-#include "io/maps.h"
 #include "io/progress.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-typedef struct options {
-    const char *engine;
-    drae__text_list data;
-    const char *out;
-    const char *recipe;
-    const char *heatmaps;
-    const char *maps;
-    const char *vote;
-    long region;
-    long threads;
-    bool force;
-    bool quiet;
-} options;
-
-/* What the loop over batches works with. Zeroed is empty; release() frees what is there. */
-typedef struct run {
-    const options *o;
-    drae__inspection in;
-    drae_engine *engine;
-    drae_session *session;
-    drae__batch_reader *reader;
-    drae__results *results;
-    drae__pictures *pictures;
-    drae__maps *maps;
-    int lock;
-    size_t *order; /* the identity, where maps ask for it */
-    size_t n_batch;
-    uint8_t *regions;
-    float *scores;
-    uint8_t *heat, *heat_fixed;
-    float *residual, *recon, *z;
-    float *all_scores; /* [n_batch,DRAE_SCORES] */
-    size_t n_done;
-    size_t n_strips_done;
-    size_t n_sheets, n_overlays;
-    size_t n_lost; /* frames without their part */
-} run;
 
 #define LOST_LINES 10 /* frames whose reason is printed one by one */
-
-static void release(run *r) {
-    drae__batch_reader_destroy(r->reader);
-    drae__pictures_destroy(r->pictures);
-    drae__results_close(r->results);
-    drae__maps_abandon(r->maps);
-    drae_session_destroy(r->session);
-    drae_engine_close(r->engine);
-    drae_strip_destroy(r->in.strip);
-    drae__hierarchy_free(&r->in.hierarchy);
-    drae__source_close(r->in.source);
-    free(r->in.scores);
-    free(r->in.phi);
-    free(r->in.z);
-    free(r->in.reasons);
-    free(r->order);
-    free(r->regions);
-    free(r->scores);
-    free(r->heat);
-    free(r->heat_fixed);
-    free(r->residual);
-    free(r->recon);
-    free(r->z);
-    free(r->all_scores);
-    if (r->lock >= 0) {
-        drae__file_unlock(r->lock);
-    }
-}
-
-/* ---- set-up ---- */
-
-static drae_status open_engine(run *r, drae__err *err) {
-    char text[DRAE_ERROR_TEXT_BYTES] = "";
-    drae_config *config = NULL;
-    int64_t size = 0;
-    drae_status status = drae_config_create(&config);
-    if (status == DRAE_OK) {
-        status = drae_config_set_int(config, DRAE_OPTION_THREADS, r->o->threads);
-    }
-    if (status == DRAE_OK) {
-        status = drae_engine_open(r->o->engine, config, text, sizeof text, &r->engine);
-    }
-    if (status == DRAE_OK) {
-        status = drae_session_create(r->engine, config, text, sizeof text, &r->session);
-    }
-    if (status == DRAE_OK) {
-        status = drae_engine_get_int(r->engine, DRAE_ENGINE_SIZE, &size);
-    }
-    drae_config_destroy(config);
-    if (status != DRAE_OK) {
-        return drae__cli_engine_error(status, r->o->engine, text, err);
-    }
-    r->in.size = (int)size;
-    r->n_batch = drae_session_batch(r->session);
-    return DRAE_OK;
-}
-
-static drae_status read_calibration(run *r, drae__err *err) {
-    int64_t n_regions = 0;
-    drae_status status = drae_engine_get_int(r->engine, DRAE_ENGINE_REGIONS, &n_regions);
-    if (status != DRAE_OK) {
-        return drae__fail(err, status, "%s: no number of regions", r->o->engine);
-    }
-    int64_t n_maps = 0;
-    r->in.maps = drae_engine_get_int(r->engine, DRAE_ENGINE_MAPS, &n_maps) == DRAE_OK && n_maps > 0;
-    int known = n_regions > 0 ? (int)n_regions : DRAE__REGIONS_MAX;
-    for (int i = 0; i < DRAE__REGIONS_MAX; i++) {
-        r->in.threshold[i] = NAN;
-        r->in.undecided[i] = NAN;
-        r->in.anchor[i] = NAN;
-        if (i < known) {
-            (void)drae_engine_get_threshold(r->engine, i, &r->in.threshold[i]);
-            (void)drae_engine_get_undecided(r->engine, i, &r->in.undecided[i]);
-            (void)drae_engine_get_anchor(r->engine, i, &r->in.anchor[i]);
-            (void)drae_engine_get_score(r->engine, i, &r->in.kind[i]);
-        }
-    }
-    for (size_t i = 0; i < r->in.n; i++) {
-        int region = r->in.records[i].region;
-        if (region < 0 || region >= known) {
-            return drae__fail(err, DRAE_ERROR_FILE,
-                              "%s: patch %zu has region %d; the engine was calibrated for regions "
-                              "0..%d",
-                              r->o->data.items[0], i, region, known - 1);
-        }
-    }
-    return DRAE_OK;
-}
-
-static drae_status prepare_strips(run *r, drae__err *err) {
-    drae__inspection *in = &r->in;
-    const drae__hierarchy *h = &in->hierarchy;
-    drae_status status = drae__hierarchy_create(in->records, in->n, &in->hierarchy, err);
-    if (status != DRAE_OK || h->n_strips == 0) {
-        return status;
-    }
-    status = drae_strip_create(h->frames.n, h->vials.n, h->regions.n, &in->strip);
-    for (int i = 0; i < h->regions.n && status == DRAE_OK; i++) {
-        if (!isnan(in->threshold[h->regions.values[i]])) {
-            status = drae_strip_set_threshold(in->strip, i, in->threshold[h->regions.values[i]]);
-        }
-        if (status == DRAE_OK && !isnan(in->undecided[h->regions.values[i]])) {
-            status = drae_strip_set_undecided(in->strip, i, in->undecided[h->regions.values[i]]);
-        }
-    }
-    if (status != DRAE_OK) {
-        return drae__fail(err, status,
-                          "cannot decide over strips of %d frames, %d vials, %d "
-                          "regions: %s",
-                          h->frames.n, h->vials.n, h->regions.n, drae_strip_error_text(in->strip));
-    }
-    in->vote_runs = (int)h->n_runs;
-    in->vote_needed = drae__vote_needed(in->vote_runs);
-    return r->o->vote == NULL
-               ? DRAE_OK
-               : drae__cli_vote(r->o->vote, h->n_runs, &in->vote_needed, &in->vote_runs, err);
-}
-
-/* Maps lie in index order in their file. Where strips are scattered in the data that is not the
- * order in which sheets can be made without keeping everything. */
-static drae_status choose_order(run *r, drae__err *err) {
-    const drae__hierarchy *h = &r->in.hierarchy;
-    bool identity = true;
-    for (size_t i = 0; i < h->n && identity; i++) {
-        identity = h->order[i] == i;
-    }
-    if (identity || r->o->maps == NULL) {
-        return DRAE_OK;
-    }
-    r->order = calloc(h->n, sizeof *r->order);
-    if (r->order == NULL) {
-        return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", h->n);
-    }
-    for (size_t i = 0; i < h->n; i++) {
-        r->order[i] = i;
-    }
-    return DRAE_OK;
-}
-
-static drae_status bind(run *r, drae_output output, void **dst, drae__err *err) {
-    size_t n_bytes = 0;
-    drae_status status = drae_output_patch_bytes(r->engine, output, &n_bytes);
-    if (status == DRAE_OK) {
-        *dst = calloc(r->n_batch, n_bytes);
-        if (*dst == NULL) {
-            return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for a batch of heatmaps");
-        }
-        status = drae_session_set_output(r->session, output, *dst, r->n_batch * n_bytes);
-    }
-    return status == DRAE_OK ? DRAE_OK
-                             : drae__fail(err, status, "%s", drae_session_error(r->session));
-}
-
-static drae_status prepare_buffers(run *r, drae__err *err) {
-    drae_status status = DRAE_OK;
-    drae__inspection *in = &r->in;
-    in->scores = calloc(in->n, sizeof *in->scores);
-    in->phi = calloc(in->n, sizeof *in->phi);
-    in->z = calloc(in->n, sizeof *in->z);
-    in->reasons = malloc(in->n);
-    r->regions = calloc(r->n_batch, 1);
-    r->scores = calloc(r->n_batch, sizeof *r->scores);
-    if (in->scores == NULL || in->phi == NULL || in->z == NULL || in->reasons == NULL ||
-        r->regions == NULL || r->scores == NULL) {
-        status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", in->n);
-        goto done;
-    }
-    memset(in->reasons, DRAE__REASON_PENDING, in->n);
-    DRAE__TRY(bind(r, DRAE_OUTPUT_SCORES, (void **)&r->all_scores, err));
-    DRAE__TRY(bind(r, DRAE_OUTPUT_HEAT, (void **)&r->heat, err));
-    DRAE__TRY(bind(r, DRAE_OUTPUT_HEAT_FIXED, (void **)&r->heat_fixed, err));
-    if (r->o->maps != NULL) {
-        DRAE__TRY(bind(r, DRAE_OUTPUT_RESIDUAL, (void **)&r->residual, err));
-        DRAE__TRY(bind(r, DRAE_OUTPUT_RECON, (void **)&r->recon, err));
-        if (in->maps) {
-            DRAE__TRY(bind(r, DRAE_OUTPUT_Z, (void **)&r->z, err));
-        }
-    }
-done:
-    return status;
-}
-
-static drae_status prepare(run *r, drae__err *err) {
-    drae_status status = DRAE_OK;
-    drae__inspection *in = &r->in;
-    const options *o = r->o;
-    DRAE__TRY(open_engine(r, err));
-    DRAE__TRY(drae__source_open(o->data.items, o->data.n, o->recipe, in->size, (int)o->region,
-                                &in->source, err));
-    in->n = drae__source_count(in->source);
-    in->records = drae__source_records(in->source);
-    in->labelled = drae__source_has(in->source, "label");
-    DRAE__TRY(read_calibration(r, err));
-    DRAE__TRY(prepare_strips(r, err));
-    DRAE__TRY(choose_order(r, err));
-    DRAE__TRY(prepare_buffers(r, err));
-    /* Everything that can be refused was; now the folder may be touched. */
-    DRAE__TRY(drae__inspect_folder_take(o->out, o->force, &r->lock, err));
-    DRAE__TRY(drae__results_create(o->out, in, &r->results, err));
-    drae__heatmaps heatmaps = strcmp(o->heatmaps, "all") == 0    ? DRAE__HEATMAPS_ALL
-                              : strcmp(o->heatmaps, "none") == 0 ? DRAE__HEATMAPS_NONE
-                                                                 : DRAE__HEATMAPS_REJECTS;
-    /* At least two: while one waits for the disk to sync, the other draws. */
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    int n_threads = processors > 4 ? (int)(processors / 2) : 2;
-    DRAE__TRY(drae__pictures_create(o->out, in, heatmaps, r->order == NULL, n_threads, &r->pictures,
-                                    err));
-    if (o->maps != NULL) {
-        DRAE__TRY(drae__maps_create(o->maps, in->n, in->size, in->maps, &r->maps, err));
-    }
-    DRAE__TRY(drae__batch_reader_create(in->source,
-                                        r->order != NULL ? r->order : in->hierarchy.order, in->n,
-                                        r->n_batch, in->size, &r->reader, err));
-done:
-    return status;
-}
 
 /* ---- the loop ---- */
 
 /* The patches that there are, moved together at the front; their number. */
-static size_t pack(const run *r, drae__batch *batch) {
+static size_t pack(const drae__inspect_run *r, drae__batch *batch) {
     size_t n_bytes = (size_t)r->in.size * (size_t)r->in.size;
     size_t n = 0;
     for (size_t i = 0; i < batch->n; i++) {
@@ -293,7 +32,7 @@ static size_t pack(const run *r, drae__batch *batch) {
     return n;
 }
 
-static drae_status put_maps(run *r, const drae__batch *batch, drae__err *err) {
+static drae_status put_maps(drae__inspect_run *r, const drae__batch *batch, drae__err *err) {
     size_t n_pixels = (size_t)r->in.size * (size_t)r->in.size;
     float *nothing = NULL;
     drae_status status = DRAE_OK;
@@ -315,7 +54,25 @@ static drae_status put_maps(run *r, const drae__batch *batch, drae__err *err) {
     return status;
 }
 
-static drae_status inspect_batch(run *r, drae__batch *batch, drae__err *err) {
+/* What is drawn of patch `index`, the k-th of what was inferred. */
+static drae_status look_at(drae__inspect_run *r, size_t index, size_t k, const uint8_t *patch,
+                           drae__pictured *what, drae__err *err) {
+    const drae__inspection *in = &r->in;
+    const drae__record *record = &in->records[index];
+    size_t n_pixels = (size_t)in->size * (size_t)in->size;
+    const float *map = in->kind[record->region] == DRAE_SCORE_Z ? r->z : r->residual;
+    *what = (drae__pictured){.patch = patch,
+                             .heat = r->heat + k * n_pixels,
+                             .heat_fixed = r->heat_fixed + k * n_pixels,
+                             .peak = drae__map_peak(map + k * n_pixels, in->size)};
+    if (r->mask != NULL && record->label == 1) {
+        what->mask = r->mask;
+        return drae__source_read_mask(in->source, index, r->mask, err);
+    }
+    return DRAE_OK;
+}
+
+static drae_status inspect_batch(drae__inspect_run *r, drae__batch *batch, drae__err *err) {
     drae__inspection *in = &r->in;
     const drae__hierarchy *h = &in->hierarchy;
     size_t n_bytes = (size_t)in->size * (size_t)in->size;
@@ -335,9 +92,11 @@ static drae_status inspect_batch(run *r, drae__batch *batch, drae__err *err) {
         in->z[index] = there ? r->all_scores[DRAE_SCORES * k + DRAE_SCORE_Z] : NAN;
         in->reasons[index] =
             there ? (uint8_t)drae__score_reason(in, index, r->scores[k]) : batch->reasons[i];
-        DRAE__TRY(drae__pictures_put(
-            r->pictures, index, there ? batch->patches + k * n_bytes : NULL,
-            there ? r->heat + k * n_bytes : NULL, there ? r->heat_fixed + k * n_bytes : NULL, err));
+        drae__pictured what = {0};
+        if (there) {
+            DRAE__TRY(look_at(r, index, k, batch->patches + k * n_bytes, &what, err));
+        }
+        DRAE__TRY(drae__pictures_put(r->pictures, index, &what, err));
         k += there ? 1 : 0;
         r->n_done++;
         if (r->order == NULL && h->n_strips > 0 && r->n_done == h->strips[r->n_strips_done + 1]) {
@@ -354,7 +113,7 @@ done:
 
 /* Why frames have no patches: results.jsonl says that they have none, a person wants to know why.
  */
-static void tell_lost(run *r, const drae__batch *batch, drae__progress *progress) {
+static void tell_lost(drae__inspect_run *r, const drae__batch *batch, drae__progress *progress) {
     for (size_t i = 0; i < batch->n; i++) {
         size_t index = batch->indices[i];
         const char *why = drae__source_why_lost(r->in.source, index);
@@ -366,7 +125,7 @@ static void tell_lost(run *r, const drae__batch *batch, drae__progress *progress
     }
 }
 
-static drae_status inspect_all(run *r, drae__err *err) {
+static drae_status inspect_all(drae__inspect_run *r, drae__err *err) {
     drae_status status = DRAE_OK;
     drae__progress progress;
     drae__progress_begin(&progress, "patches", r->in.n, r->o->quiet);
@@ -406,7 +165,7 @@ done:
     return status;
 }
 
-static drae_status conclude(run *r, drae__err *err) {
+static drae_status conclude(drae__inspect_run *r, drae__err *err) {
     const char *sha256 = "";
     (void)drae_engine_get_text(r->engine, DRAE_ENGINE_SHA256, &sha256);
     drae_status status = drae__results_summarize(r->results, sha256, r->o->quiet, err);
@@ -423,8 +182,28 @@ static drae_status conclude(run *r, drae__err *err) {
 
 /* ---- the command ---- */
 
+static int check(const drae__command *command, void *options) {
+    const drae__inspect_options *o = options;
+    const char *missing = o->engine == NULL ? "--engine"
+                          : o->data.n == 0  ? "--data"
+                          : o->out == NULL  ? "--out"
+                                            : NULL;
+    return missing == NULL ? -1 : drae__cli_usage_error(command, "%s is missing", missing);
+}
+
+static drae_status inspect(void *options, drae__err *err) {
+    drae_status status = DRAE_OK;
+    drae__inspect_run r = {.o = options, .lock = -1};
+    DRAE__TRY(drae__inspect_prepare(&r, err));
+    DRAE__TRY(inspect_all(&r, err));
+    DRAE__TRY(conclude(&r, err));
+done:
+    drae__inspect_release(&r);
+    return status;
+}
+
 static int inspect_main(int argc, char **argv) {
-    options o = {.heatmaps = "rejects"};
+    drae__inspect_options o = {.heatmaps = "rejects"};
     drae__option list[] = {
         DRAE__TEXT("engine", 0, &o.engine, "FILE", "compiled engine (drae compile)"),
         DRAE__LIST("data", &o.data, "PATH...", "data sets, or one folder of images or frames"),
@@ -439,32 +218,8 @@ static int inspect_main(int argc, char **argv) {
         DRAE__FLAG("force", 0, &o.force, "write into a folder that holds other files"),
         DRAE__FLAG("quiet", 'q', &o.quiet, "no progress, no table"),
     };
-    size_t n_options = sizeof list / sizeof list[0];
-    const drae__command *command = &drae__command_inspect;
-    drae__err err = {{0}};
-    run r = {.o = &o, .lock = -1};
-    int code = drae__cli_parse(command, list, n_options, argc, argv, NULL);
-    if (code < 0 && o.engine == NULL) {
-        code = drae__cli_usage_error(command, "--engine is missing");
-    } else if (code < 0 && o.data.n == 0) {
-        code = drae__cli_usage_error(command, "--data is missing");
-    } else if (code < 0 && o.out == NULL) {
-        code = drae__cli_usage_error(command, "--out is missing");
-    }
-    if (code < 0) {
-        drae__cli_catch_signals();
-        drae_status status = prepare(&r, &err);
-        if (status == DRAE_OK) {
-            status = inspect_all(&r, &err);
-        }
-        if (status == DRAE_OK) {
-            status = conclude(&r, &err);
-        }
-        code = status == DRAE_OK ? DRAE__EXIT_DONE : drae__cli_error(command, status, &err);
-    }
-    release(&r);
-    drae__cli_free_list(&o.data);
-    return code;
+    return drae__cli_run(&drae__command_inspect, list, sizeof list / sizeof list[0], argc, argv,
+                         check, inspect, &o);
 }
 
 const drae__command drae__command_inspect = {

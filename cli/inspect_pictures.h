@@ -9,6 +9,7 @@
 #define DRAE_CLI_INSPECT_PICTURES_H
 
 #include "cli/inspection.h"
+#include "io/marks.h"
 
 #define DRAE__SHEETS_FOLDER   "sheets"
 #define DRAE__OVERLAYS_FOLDER "patches"
@@ -28,13 +29,19 @@ drae_status drae__pictures_create(const char *folder, const drae__inspection *in
                                   drae__heatmaps heatmaps, bool sheets, int n_threads,
                                   drae__pictures **pictures, drae__err *err);
 
-/*
- * A patch was inspected: its score and reason are in the inspection. patch, heat (per patch),
- * heat_fixed: [size,size], copied; all NULL for a patch without a result. Waits where the queue is
- * full. Returns the first failure of any thread.
- */
-drae_status drae__pictures_put(drae__pictures *pictures, size_t index, const uint8_t *patch,
-                               const uint8_t *heat, const uint8_t *heat_fixed, drae__err *err);
+/* What is drawn of a patch. Zeroed is a patch without a result. */
+typedef struct drae__pictured {
+    const uint8_t *patch;      /* [size,size], as are all */
+    const uint8_t *heat;       /* scaled per patch */
+    const uint8_t *heat_fixed; /* on the region's scale */
+    const uint8_t *mask;       /* of the labelled defect, NULL: none is known */
+    drae__spot peak;           /* the largest value of the map that heat_fixed shows */
+} drae__pictured;
+
+/* A patch was inspected: its score and reason are in the inspection; what is drawn is copied. Waits
+ * where the queue is full. Returns the first failure of any thread. */
+drae_status drae__pictures_put(drae__pictures *pictures, size_t index, const drae__pictured *what,
+                               drae__err *err);
 
 /* Strip s is complete: its contact sheet goes out. */
 drae_status drae__pictures_strip(drae__pictures *pictures, size_t s, drae__err *err);

@@ -1,110 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/inspect_source.h"
+#include "cli/inspect_source_private.h"
 
-#include "base/arena.h"
-#include "base/file.h"
 #include "base/sha256.h"
-#include "base/size.h"
 #include "drae/line.h"
-#include "io/dataset.h"
-#include "io/frames.h"
-#include "io/image.h"
-#include "io/recipe.h"
-#include "line/frame.h"
 #include "model/seen.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-struct drae__source {
-    size_t n;
-    int size;
-    const drae__record *records;
-    drae__record *own_records; /* of folders */
-    drae__dataset *dataset;
-    const char *folder; /* of images or frames */
-    char **names;       /* [n_files] images in the folder */
-    size_t n_files;
-
-    drae__recipe *recipe; /* frames */
-    drae__frame_list frames;
-    drae__frame_labels *labels;
-    size_t per_frame;
-    uint8_t *frame;   /* [height,width] */
-    uint8_t *patches; /* [per_frame,size,size] of the frame that was cut last */
-    void *workspace;
-    size_t cut; /* that frame, SIZE_MAX before the first */
-    bool found; /* whether its part was */
-    char **
-        why_lost; /* [frames] why the part was not found, NULL where it was or was not looked for */
-};
-
-/* ---- a folder of patch images ---- */
-
-static bool is_image_name(const char *name) {
-    static const char *const endings[] = {".png", ".tif", ".tiff", ".jpg", ".jpeg"};
-    size_t length = strlen(name);
-    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
-        size_t n = strlen(endings[i]);
-        if (length > n && name[0] != '.' && strcasecmp(name + length - n, endings[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static int compare_names(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static drae_status list_images(drae__source *source, drae__err *err) {
-    DIR *folder = opendir(source->folder);
-    if (folder == NULL) {
-        return drae__fail(err, DRAE_ERROR_FILE, "%s: cannot open the folder: %s", source->folder,
-                          strerror(errno));
-    }
-    drae_status status = DRAE_OK;
-    size_t capacity = 0;
-    for (const struct dirent *entry; status == DRAE_OK && (entry = readdir(folder)) != NULL;) {
-        if (!is_image_name(entry->d_name)) {
-            continue;
-        }
-        if (source->n_files == capacity) {
-            capacity = capacity * 2 + 64;
-            char **grown = realloc(source->names, capacity * sizeof *grown);
-            if (grown == NULL) {
-                status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for file names");
-                break;
-            }
-            source->names = grown;
-        }
-        source->names[source->n_files] = strdup(entry->d_name);
-        if (source->names[source->n_files] == NULL) {
-            status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for file names");
-        } else {
-            source->n_files++;
-        }
-    }
-    (void)closedir(folder);
-    if (status == DRAE_OK && source->n_files == 0) {
-        status = drae__fail(err, DRAE_ERROR_FILE,
-                            "%s: no .png, .tif or .jpg image in this folder; `drae import` reads "
-                            "nested folders",
-                            source->folder);
-    }
-    if (status == DRAE_OK) {
-        qsort(source->names, source->n_files, sizeof *source->names, compare_names);
-    }
-    return status;
-}
-
-static drae_status make_records(drae__source *source, drae__err *err) {
+drae_status drae__source_make_records(drae__source *source, drae__err *err) {
     source->own_records = calloc(source->n, sizeof *source->own_records);
     if (source->own_records == NULL) {
         return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", source->n);
@@ -121,148 +28,14 @@ static drae_status make_records(drae__source *source, drae__err *err) {
     return DRAE_OK;
 }
 
-static drae_status open_images(drae__source *source, int region, drae__err *err) {
-    drae_status status = DRAE_OK;
-    DRAE__TRY(list_images(source, err));
-    source->n = source->n_files;
-    DRAE__TRY(make_records(source, err));
-    for (size_t i = 0; i < source->n; i++) {
-        source->own_records[i].region = region;
-    }
-done:
-    return status;
-}
-
-static drae_status path_in(const char *folder, const char *name, char path[DRAE__PATH_BYTES],
-                           drae__err *err) {
+drae_status drae__source_path(const char *folder, const char *name, char path[DRAE__PATH_BYTES],
+                              drae__err *err) {
     int n = snprintf(path, DRAE__PATH_BYTES, "%s/%s", folder, name);
     if (n < 0 || n >= DRAE__PATH_BYTES) {
         return drae__fail(err, DRAE_ERROR_FILE, "%.80s/%.80s: the path is too long", folder, name);
     }
     return DRAE_OK;
 }
-
-/* 16 bits become 8 as in import: round(v * 255 / 65535). */
-static drae_status read_image(const drae__source *source, size_t i, uint8_t *dst, drae__err *err) {
-    char path[DRAE__PATH_BYTES];
-    drae__gray image = {0};
-    drae_status status = DRAE_OK;
-    DRAE__TRY(path_in(source->folder, source->names[i], path, err));
-    DRAE__TRY(drae__gray_read(path, &image, err));
-    if (image.width != source->size || image.height != source->size) {
-        status = drae__fail(err, DRAE_ERROR_FILE,
-                            "%s: %d x %d pixels, the engine takes patches of %d x %d; `drae "
-                            "import` resizes or tiles",
-                            path, image.width, image.height, source->size, source->size);
-        goto done;
-    }
-    size_t n = (size_t)image.width * (size_t)image.height;
-    for (size_t k = 0; k < n; k++) {
-        unsigned v = image.pixels[k];
-        dst[k] = (uint8_t)(image.bits == 8 ? v : (v * 255u + 32767u) / 65535u);
-    }
-done:
-    drae__gray_free(&image);
-    return status;
-}
-
-/* ---- a folder of frames ---- */
-
-static drae_status load_labels(drae__source *source, drae__err *err) {
-    char path[DRAE__PATH_BYTES];
-    drae_status status = path_in(source->folder, "labels.csv", path, err);
-    if (status != DRAE_OK || access(path, F_OK) != 0) {
-        return status;
-    }
-    return drae__frame_labels_load(path, &source->labels, err);
-}
-
-static drae_status open_frames(drae__source *source, const char *recipe, drae__err *err) {
-    drae_status status = DRAE_OK;
-    DRAE__TRY(drae__recipe_load(recipe, &source->recipe, err));
-    const drae__recipe_geometry *geometry = drae__recipe_get(source->recipe);
-    if (geometry->size != source->size) {
-        status =
-            drae__fail(err, DRAE_ERROR_FILE, "%s: size: %d, the engine takes patches of %d x %d",
-                       recipe, geometry->size, source->size, source->size);
-        goto done;
-    }
-    DRAE__TRY(drae__frames_list(source->folder, &source->frames, err));
-    DRAE__TRY(load_labels(source, err));
-    source->names = source->frames.names;
-    source->per_frame = geometry->n_regions;
-    size_t frame_bytes = (size_t)geometry->frame_width * (size_t)geometry->frame_height;
-    size_t patch_bytes = (size_t)source->size * (size_t)source->size;
-    size_t cut_bytes = 0;
-    if (!drae__size_mul(source->frames.n, source->per_frame, &source->n) ||
-        !drae__size_mul(source->per_frame, patch_bytes, &cut_bytes)) {
-        status = drae__fail(err, DRAE_ERROR_FILE, "%s: too many frames", source->folder);
-        goto done;
-    }
-    source->why_lost = calloc(source->frames.n, sizeof *source->why_lost);
-    source->frame = malloc(frame_bytes);
-    source->patches = malloc(cut_bytes);
-    source->workspace = drae__aligned_alloc(drae__frame_workspace_bytes(source->recipe));
-    if (source->why_lost == NULL || source->frame == NULL || source->patches == NULL ||
-        source->workspace == NULL) {
-        status =
-            drae__fail(err, DRAE_ERROR_MEMORY, "no memory for a frame of %zu bytes", frame_bytes);
-        goto done;
-    }
-    source->cut = SIZE_MAX;
-    DRAE__TRY(make_records(source, err));
-    for (size_t i = 0; i < source->n; i++) {
-        const drae__frame_id *id = &source->frames.ids[i / source->per_frame];
-        const drae__frame_region *region = &geometry->regions[i % source->per_frame];
-        drae__record *r = &source->own_records[i];
-        r->batch = id->batch;
-        r->product = id->product;
-        r->run = id->run;
-        r->frame = id->frame;
-        r->vial = region->vial;
-        r->region = region->region;
-        if (source->labels != NULL) {
-            int label = 0;
-            int defect = 0;
-            if (drae__frame_labels_find(source->labels, source->names[i / source->per_frame],
-                                        r->vial, r->region, &label, &defect)) {
-                r->label = label;
-                r->defect = defect;
-            }
-        }
-    }
-done:
-    return status;
-}
-
-static drae_status cut_frame(drae__source *source, size_t f, drae__err *err) {
-    char path[DRAE__PATH_BYTES];
-    const drae__recipe_geometry *geometry = drae__recipe_get(source->recipe);
-    source->cut = SIZE_MAX;
-    drae_status status = path_in(source->folder, source->names[f], path, err);
-    if (status == DRAE_OK) {
-        status = drae__frame_read(path, geometry->frame_width, geometry->frame_height,
-                                  source->frame, err);
-    }
-    if (status == DRAE_OK) {
-        status = drae__frame_cut(source->recipe, source->frame, (size_t)geometry->frame_width,
-                                 source->workspace, source->patches, NULL, err);
-        source->found = status == DRAE_OK;
-        if (status == DRAE_ERROR_NO_PART) {
-            /* Once: whoever got a batch may be reading it. Without memory there is no text. */
-            if (source->why_lost[f] == NULL) {
-                source->why_lost[f] = strdup(err->text);
-            }
-            status = DRAE_OK;
-        }
-    }
-    if (status == DRAE_OK) {
-        source->cut = f;
-    }
-    return status;
-}
-
-/* ---- the one view ---- */
 
 drae_status drae__source_open(const char *const *paths, size_t n_paths, const char *recipe,
                               int size, int region, drae__source **source, drae__err *err) {
@@ -278,8 +51,8 @@ drae_status drae__source_open(const char *const *paths, size_t n_paths, const ch
         status = drae__fail(err, DRAE_ERROR_FILE, "%s: cannot open: %s", paths[0], strerror(errno));
     } else if (n_paths == 1 && S_ISDIR(info.st_mode)) {
         fresh->folder = paths[0];
-        DRAE__TRY(recipe != NULL ? open_frames(fresh, recipe, err)
-                                 : open_images(fresh, region, err));
+        DRAE__TRY(recipe != NULL ? drae__source_open_frames(fresh, recipe, err)
+                                 : drae__source_open_images(fresh, region, err));
     } else if (recipe != NULL) {
         status = drae__fail(err, DRAE_ERROR_ARGUMENT,
                             "--recipe cuts camera frames: --data must then be one folder of them");
@@ -383,12 +156,12 @@ drae_status drae__source_read(drae__source *source, const size_t *indices, size_
     size_t patch_bytes = (size_t)source->size * (size_t)source->size;
     for (size_t i = 0; i < n && status == DRAE_OK; i++) {
         if (source->recipe == NULL) {
-            status = read_image(source, indices[i], dst + i * patch_bytes, err);
+            status = drae__source_read_image(source, indices[i], dst + i * patch_bytes, err);
             continue;
         }
         size_t f = indices[i] / source->per_frame;
         if (f != source->cut) {
-            status = cut_frame(source, f, err);
+            status = drae__source_cut_frame(source, f, err);
         }
         if (status == DRAE_OK && source->found) {
             memcpy(dst + i * patch_bytes,
@@ -398,6 +171,11 @@ drae_status drae__source_read(drae__source *source, const size_t *indices, size_
         }
     }
     return status;
+}
+
+drae_status drae__source_read_mask(drae__source *source, size_t index, uint8_t *dst,
+                                   drae__err *err) {
+    return drae__dataset_read_masks(source->dataset, &index, 1, dst, err);
 }
 
 drae_status drae__source_hash(drae__source *source, char hex[65], drae__err *err) {

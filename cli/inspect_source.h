@@ -27,7 +27,7 @@ void drae__source_close(drae__source *source);
 
 size_t drae__source_count(const drae__source *source);
 const drae__record *drae__source_records(const drae__source *source);
-/* Whether a column of model/record.h is known for every patch. */
+/* Whether a column of model/record.h, or "mask", is known for every patch. */
 bool drae__source_has(const drae__source *source, const char *column);
 /* "" where it is not known. */
 const char *drae__source_defect_name(const drae__source *source, int defect);
@@ -51,5 +51,9 @@ drae_status drae__source_hash(drae__source *source, char hex[65], drae__err *err
  */
 drae_status drae__source_read(drae__source *source, const size_t *indices, size_t n, uint8_t *dst,
                               uint8_t *reasons, drae__err *err);
+
+/* The mask [size,size] of a patch (0: no defect), of data that has masks. Any thread. */
+drae_status drae__source_read_mask(drae__source *source, size_t index, uint8_t *dst,
+                                   drae__err *err);
 
 #endif

@@ -226,12 +226,12 @@ done:
     return status;
 }
 
-static drae_status qualify_all(const options *o, drae__err *err) {
+static drae_status qualify_all(void *context, drae__err *err) {
     run *r = calloc(1, sizeof *r);
     if (r == NULL) {
         return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the qualification");
     }
-    r->o = o;
+    r->o = context;
     drae_status status = qualify(r, err);
     drae__eval_release(&r->eval);
     free(r->units);
@@ -239,6 +239,10 @@ static drae_status qualify_all(const options *o, drae__err *err) {
     free(r->rows);
     free(r);
     return status;
+}
+
+static int check_usage(const drae__command *command, void *context) {
+    return drae__eval_check(command, &((const options *)context)->eval);
 }
 
 static int knapp_main(int argc, char **argv) {
@@ -258,16 +262,8 @@ static int knapp_main(int argc, char **argv) {
                   "threads that infer, 0: one a processor"),
         DRAE__FLAG("quiet", 'q', &o.eval.quiet, "no progress, no table"),
     };
-    const drae__command *command = &drae__command_knapp;
-    drae__err err = {{0}};
-    int code = drae__cli_parse(command, list, sizeof list / sizeof list[0], argc, argv, NULL);
-    code = code < 0 ? drae__eval_check(command, &o.eval) : code;
-    if (code < 0) {
-        drae__cli_catch_signals();
-        code = drae__cli_done(command, qualify_all(&o, &err), &err);
-    }
-    drae__cli_free_list(&o.eval.data);
-    return code;
+    return drae__cli_run(&drae__command_knapp, list, sizeof list / sizeof list[0], argc, argv,
+                         check_usage, qualify_all, &o);
 }
 
 const drae__command drae__command_knapp = {

@@ -129,28 +129,9 @@ drae_status drae__report_write_csv(const drae__report *report, const char *path,
 
 enum { GAP = 6 };
 
-static bool masked(int size, const uint8_t *mask, int x, int y) {
-    return x >= 0 && y >= 0 && x < size && y < size && mask[y * size + x] != 0;
-}
-
-/* The pixels just outside of the mask, so that what is inside stays to be seen. */
-static void outline(drae__canvas *canvas, int left, int side, int size, const uint8_t *mask) {
-    static const drae__color ink = {255, 80, 40};
-    for (int y = 0; y < side; y++) {
-        for (int x = 0; x < side; x++) {
-            int u = (int)((int64_t)x * size / side);
-            int v = (int)((int64_t)y * size / side);
-            if (!masked(size, mask, u, v) &&
-                (masked(size, mask, u - 1, v) || masked(size, mask, u + 1, v) ||
-                 masked(size, mask, u, v - 1) || masked(size, mask, u, v + 1))) {
-                drae__canvas_fill(canvas, left + x, y, 1, 1, ink);
-            }
-        }
-    }
-}
-
 drae_status drae__report_draw(int size, const uint8_t *patch, const uint8_t *heat,
-                              const uint8_t *mask, uint8_t **png, size_t *n_bytes, drae__err *err) {
+                              const uint8_t *mask, drae__spot peak, uint8_t **png, size_t *n_bytes,
+                              drae__err *err) {
     static const drae__color paper = {255, 255, 255};
     /* About 256 pixels a side, by a whole factor. */
     int side = size >= 256 ? (size + (size + 255) / 256 - 1) / ((size + 255) / 256)
@@ -169,9 +150,10 @@ drae_status drae__report_draw(int size, const uint8_t *patch, const uint8_t *hea
     drae__canvas_fill(&canvas, 0, 0, canvas.width, canvas.height, paper);
     drae__canvas_gray(&canvas, 0, 0, side, patch, size);
     drae__canvas_blend(&canvas, side + GAP, 0, side, patch, heat, size);
+    drae__canvas_ring(&canvas, side + GAP, 0, side, peak, size);
     if (marked) {
         drae__canvas_gray(&canvas, 2 * (side + GAP), 0, side, patch, size);
-        outline(&canvas, 2 * (side + GAP), side, size, mask);
+        drae__canvas_outline(&canvas, 2 * (side + GAP), 0, side, mask, size);
     }
     drae_status status = drae__png_encode_rgb(canvas.rgb, canvas.width, canvas.height,
                                               canvas.width * 3, png, n_bytes, err);

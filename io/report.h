@@ -16,6 +16,8 @@
 #include "line/figures.h"
 #include "line/pixel.h"
 
+#include "io/marks.h"
+
 #include <stdbool.h>
 
 /* A line of provenance: "model", "SHA-256 of the engine", "ab12...". */
@@ -104,10 +106,11 @@ drae_status drae__report_write_html(const drae__report *report, const char *path
 
 /*
  * The picture of a patch for the report, as PNG in memory (free() it): image, heat [size,size] on
- * the fixed scale over the image, and the image with the outline of its mask, left out where mask
- * is NULL or empty.
+ * the fixed scale over the image with a ring round its largest value (peak), and the image with the
+ * outline of its mask, left out where mask is NULL or empty.
  */
 drae_status drae__report_draw(int size, const uint8_t *patch, const uint8_t *heat,
-                              const uint8_t *mask, uint8_t **png, size_t *n_bytes, drae__err *err);
+                              const uint8_t *mask, drae__spot peak, uint8_t **png, size_t *n_bytes,
+                              drae__err *err);
 
 #endif

@@ -357,10 +357,12 @@ static void put_pictures(drae__text_file *f, const drae__report *report) {
                    ? "<p>Furthest below their threshold, one a product. Left the image; then what "
                      "the engine "
                      "sees, on the fixed scale of the region (nothing is painted below half of "
-                     "its full scale); right the mask's outline.</p>\n"
+                     "its full scale), the ring round its largest value; right the outline of the "
+                     "labelled defect.</p>\n"
                    : "<p>Furthest above their threshold, one a product. Left the image, right what "
                      "the "
-                     "engine sees, on the fixed scale of the region.</p>\n");
+                     "engine sees, on the fixed scale of the region, the ring round its largest "
+                     "value.</p>\n");
         for (size_t i = 0; i < report->n_pictures; i++) {
             if (report->pictures[i].false_reject == (kind == 1)) {
                 put_picture(f, report, &report->pictures[i]);

@@ -3,6 +3,7 @@
 
 #include "io/canvas.h"
 #include "io/image.h"
+#include "io/marks.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -96,14 +97,24 @@ static const char *contradiction(drae__mark mark, int label) {
     return "";
 }
 
+/* The larger of the two text sizes at which `n` characters fit. */
+static int text_scale(int width, size_t n) {
+    return (int)n * 2 * DRAE__CHAR_WIDTH <= width ? 2 : 1;
+}
+
 /* ---- overlay ---- */
 
-enum { OVERLAY_HEAD = 3 * LINE, BAR_WIDTH = 16, BAR_TEXT = 8 * DRAE__CHAR_WIDTH };
+enum {
+    OVERLAY_HEAD = 3 * LINE,
+    LEGEND = LINE + 2,
+    BAR_WIDTH = 16,
+    BAR_TEXT = 8 * DRAE__CHAR_WIDTH
+};
 
 void drae__overlay_extent(int size, int *width, int *height) {
     int side = shown_side(size);
     *width = 4 * GAP + 3 * side + GAP + BAR_WIDTH + BAR_TEXT;
-    *height = OVERLAY_HEAD + DRAE__CHAR_HEIGHT + GAP / 2 + side + GAP;
+    *height = OVERLAY_HEAD + DRAE__CHAR_HEIGHT + GAP / 2 + side + LEGEND + GAP;
 }
 
 void drae__overlay_draw(const drae__overlay *overlay, uint8_t *rgb) {
@@ -148,6 +159,17 @@ void drae__overlay_draw(const drae__overlay *overlay, uint8_t *rgb) {
     drae__canvas_blend(&canvas, GAP + 2 * (side + GAP), y, side, overlay->patch,
                        overlay->heat_fixed, overlay->size);
 
+    int third = GAP + 2 * (side + GAP);
+    drae__canvas_ring(&canvas, third, y, side, overlay->peak, overlay->size);
+    if (overlay->mask != NULL) {
+        drae__canvas_outline(&canvas, third, y, side, overlay->mask, overlay->size);
+    }
+    (void)drae__canvas_legend(&canvas, GAP, y + side + 6, text_scale(inner / 2, 24), faint,
+                              overlay->peak.x < 0 ? NULL
+                              : overlay->on_z     ? "largest z"
+                                                  : "largest difference",
+                              overlay->mask != NULL ? "labelled defect" : NULL);
+
     /* The bar belongs to the third panel: z, or gray levels of 255, which is what a camera gives.
      */
     double top = (overlay->on_z ? 1.0 : 255.0) * (double)overlay->anchor;
@@ -164,11 +186,6 @@ void drae__overlay_draw(const drae__overlay *overlay, uint8_t *rgb) {
 /* ---- contact sheet ---- */
 
 enum { SHEET_HEAD = LINE + 2 * GAP, COLUMN_HEAD = 2 * LINE + 4, ROW_HEAD = 148, RIM = 4 };
-
-/* The larger of the two text sizes at which `n` characters fit. */
-static int text_scale(int width, size_t n) {
-    return (int)n * 2 * DRAE__CHAR_WIDTH <= width ? 2 : 1;
-}
 
 /* Below a cell: the score, the bar. Room for "0.0123 > 0.0160" at its scale. */
 static int score_scale(const drae__sheet *sheet) {
@@ -196,7 +213,7 @@ bool drae__sheet_extent(const drae__sheet *sheet, int *width, int *height) {
     int w = GAP + (sheet->row_names != NULL ? ROW_HEAD : 0) +
             sheet->n_columns * (cell_width(sheet) + GAP);
     int h = SHEET_HEAD + GAP + (sheet->heads != NULL ? COLUMN_HEAD + GAP : 0) +
-            sheet->n_rows * (cell_height(sheet) + GAP);
+            sheet->n_rows * (cell_height(sheet) + GAP) + LINE + GAP;
     if (w > DRAE__IMAGE_SIDE_MAX || h > DRAE__IMAGE_SIDE_MAX ||
         (long)w * h > DRAE__SHEET_PIXELS_MAX) {
         return false;
@@ -214,6 +231,25 @@ static void draw_tag(drae__canvas *canvas, int x, int y, int scale, drae__color 
                      drae__color text, const char *what) {
     drae__canvas_fill(canvas, x, y, drae__text_width(scale, what) + 6, tag_height(scale), color);
     drae__canvas_text(canvas, x + 3, y + 2, scale, text, what);
+}
+
+/* A good patch stays an image. */
+static bool has_ring(const drae__sheet_cell *cell) {
+    return cell->patch != NULL && cell->peak.x >= 0 &&
+           (cell->mark != DRAE__MARK_GOOD || cell->label == 1);
+}
+
+/* What the marks on this sheet mean; nothing where there are none. */
+static void draw_legend(drae__canvas *canvas, const drae__sheet *sheet, int x, int y) {
+    bool ring = false;
+    bool outline = false;
+    for (int i = 0; i < sheet->n_columns * sheet->n_rows; i++) {
+        ring = ring || has_ring(&sheet->cells[i]);
+        outline = outline || (sheet->cells[i].patch != NULL && sheet->cells[i].mask != NULL);
+    }
+    (void)drae__canvas_legend(canvas, x, y, text_scale(canvas->width - x, 48), faint,
+                              ring ? "most unusual place" : NULL,
+                              outline ? "labelled defect" : NULL);
 }
 
 static void draw_cell(drae__canvas *canvas, const drae__sheet *sheet, const drae__sheet_cell *cell,
@@ -236,6 +272,12 @@ static void draw_cell(drae__canvas *canvas, const drae__sheet *sheet, const drae
         drae__canvas_gray(canvas, x + RIM, y + RIM, side, cell->patch, sheet->size);
     } else {
         drae__canvas_blend(canvas, x + RIM, y + RIM, side, cell->patch, cell->heat, sheet->size);
+    }
+    if (has_ring(cell)) {
+        drae__canvas_ring(canvas, x + RIM, y + RIM, side, cell->peak, sheet->size);
+    }
+    if (cell->patch != NULL && cell->mask != NULL) {
+        drae__canvas_outline(canvas, x + RIM, y + RIM, side, cell->mask, sheet->size);
     }
     drae__color color = mark_color(cell->mark);
     if (cell->mark != DRAE__MARK_GOOD) {
@@ -305,4 +347,5 @@ void drae__sheet_draw(const drae__sheet *sheet, uint8_t *rgb) {
                       left + c * (cell_width(sheet) + GAP), y);
         }
     }
+    draw_legend(&canvas, sheet, left, top + sheet->n_rows * (cell_height(sheet) + GAP) + 2);
 }

@@ -7,10 +7,13 @@
  *
  * Heat is the fixed-scale map of the engine (0 at no difference, 255 at the region's anchor), so a
  * good patch stays an image; the paper's per-patch map is shown beside it in the overlay only,
- * because it paints the largest difference of every patch full, also of a good one.
+ * because it paints the largest difference of every patch full, also of a good one. A ring is drawn
+ * round the largest value of the map that the scale shows, an outline round the labelled defect.
  */
 #ifndef DRAE_IO_REPORT_PICTURES_H
 #define DRAE_IO_REPORT_PICTURES_H
+
+#include "io/marks.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,6 +37,8 @@ typedef struct drae__overlay {
     const uint8_t *patch;      /* [size,size] */
     const uint8_t *heat;       /* [size,size], min-max scaled per patch (the paper's) */
     const uint8_t *heat_fixed; /* [size,size], fixed scale */
+    const uint8_t *mask;       /* [size,size] of the labelled defect, NULL: none is known */
+    drae__spot peak;           /* of the map that heat_fixed shows */
     float anchor;              /* |X - X^|, or z, at the top of the fixed scale */
     const char *kind;          /* name of the score, NULL: not told */
     bool on_z;                 /* the fixed scale is that of z */
@@ -58,6 +63,8 @@ typedef struct drae__sheet_cell {
     drae__mark mark;
     const uint8_t *patch; /* [size,size], NULL: no image */
     const uint8_t *heat;  /* [size,size] fixed scale, NULL: none */
+    const uint8_t *mask;  /* [size,size] of the labelled defect, NULL: none is known */
+    drae__spot peak;      /* of the map; drawn unless the patch is good by verdict and label */
     float score;          /* NAN: none */
     float threshold;      /* NAN: none */
     int label;            /* 0 good, 1 defective, -1 unknown: shown where it contradicts */

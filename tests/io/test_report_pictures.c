@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Overlays and contact sheets: nothing outside the picture, every size, and what must be seen. */
 #include "io/canvas.h"
+#include "io/marks.h"
 #include "io/report_pictures.h"
 #include "tests/run.h"
 
@@ -176,6 +177,113 @@ START_TEST(blend_leaves_what_is_normal_alone) {
 }
 END_TEST
 
+/* ---- marks ---- */
+
+START_TEST(the_peak_is_the_largest_number) {
+    enum { N = 5 };
+    float map[N * N];
+    for (int at = 0; at < N * N; at++) {
+        for (int i = 0; i < N * N; i++) {
+            map[i] = i == at ? -1.0f : i % 2 == 0 ? NAN : -2.0f;
+        }
+        drae__spot peak = drae__map_peak(map, N);
+        ck_assert_msg(peak.x == at % N && peak.y == at / N, "at %d: %d, %d", at, peak.x, peak.y);
+    }
+    for (int i = 0; i < N * N; i++) {
+        map[i] = 3.0f;
+    }
+    ck_assert_int_eq(drae__map_peak(map, N).x, 0);
+    ck_assert_int_eq(drae__map_peak(map, N).y, 0);
+    for (int i = 0; i < N * N; i++) {
+        map[i] = NAN;
+    }
+    ck_assert_int_lt(drae__map_peak(map, N).x, 0);
+}
+END_TEST
+
+/* A ring of one size round the right place, its middle and what is outside of the square left. */
+START_TEST(a_ring_surrounds_its_place) {
+    enum { W = 300, LEFT = 7, UP = 11, REACH = DRAE__RING_RADIUS + 4 };
+    static const int shapes[][2] = {{96, 192}, {256, 256}, {1024, 256}};
+    static uint8_t rgb[W * W * 3];
+    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
+        int size = shapes[s][0];
+        int side = shapes[s][1];
+        const int places[] = {0, size / 3, size - 1};
+        for (int k = 0; k < 9; k++) {
+            drae__spot spot = {places[k % 3], places[k / 3]};
+            int cx = LEFT + (2 * spot.x + 1) * side / (2 * size);
+            int cy = UP + (2 * spot.y + 1) * side / (2 * size);
+            drae__canvas canvas = {rgb, W, W};
+            int white = 0;
+            int wrong = 0;
+            memset(rgb, FRESH, sizeof rgb);
+            drae__canvas_ring(&canvas, LEFT, UP, side, spot, size);
+            for (int i = 0; i < W * W; i++) {
+                int x = i % W, y = i / W;
+                const uint8_t *p = rgb + (size_t)i * 3;
+                int far = (x - cx) * (x - cx) + (y - cy) * (y - cy);
+                bool in = x >= LEFT && y >= UP && x < LEFT + side && y < UP + side;
+                bool near_ring =
+                    far < REACH * REACH && far > (DRAE__RING_RADIUS - 4) * (DRAE__RING_RADIUS - 4);
+                wrong += p[0] == FRESH || (in && near_ring) ? 0 : 1;
+                white += p[0] == 255 ? 1 : 0;
+            }
+            ck_assert_msg(wrong == 0, "shape %zu, place %d: %d pixels off the ring", s, k, wrong);
+            bool corner = k % 3 != 1 || k / 3 != 1;
+            ck_assert_int_gt(white, corner ? 30 : 150);
+        }
+        memset(rgb, FRESH, sizeof rgb);
+        drae__canvas canvas = {rgb, W, W};
+        drae__canvas_ring(&canvas, LEFT, UP, side, DRAE__NO_SPOT, size);
+        for (size_t i = 0; i < sizeof rgb; i++) {
+            if (rgb[i] != FRESH) {
+                ck_abort_msg("byte %zu was drawn without a spot", i);
+            }
+        }
+    }
+}
+END_TEST
+
+/* One pixel of a mask, anywhere, at any reduction: outlined, and itself not covered. */
+START_TEST(an_outline_surrounds_its_mask) {
+    enum { W = 300, LEFT = 5, UP = 9 };
+    static const int shapes[][2] = {{96, 192}, {256, 256}, {1000, 250}};
+    static uint8_t mask[1000 * 1000];
+    static uint8_t rgb[W * W * 3];
+    for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
+        int size = shapes[s][0];
+        int side = shapes[s][1];
+        const int places[] = {0, size / 2 + 1, size - 1};
+        for (int k = 0; k < 10; k++) {
+            int u = places[k % 3], v = places[k / 3 % 3];
+            int cx = LEFT + u * side / size;
+            int cy = UP + v * side / size;
+            drae__canvas canvas = {rgb, W, W};
+            int drawn = 0;
+            int covered = 0;
+            int wrong = 0;
+            memset(mask, 0, sizeof mask);
+            mask[v * size + u] = k < 9 ? 1 : 0; /* the tenth is empty */
+            memset(rgb, FRESH, sizeof rgb);
+            drae__canvas_outline(&canvas, LEFT, UP, side, mask, size);
+            for (int i = 0; i < W * W; i++) {
+                int x = i % W, y = i / W;
+                int dx = abs(x - cx), dy = abs(y - cy);
+                bool in = x >= LEFT && y >= UP && x < LEFT + side && y < UP + side;
+                bool changed = rgb[(size_t)i * 3] != FRESH;
+                covered += changed && dx <= 1 && dy <= 1 ? 1 : 0;
+                wrong += changed && (!in || dx > 6 || dy > 6) ? 1 : 0;
+                drawn += changed ? 1 : 0;
+            }
+            ck_assert_msg(wrong == 0, "shape %zu, %d: %d pixels astray", s, k, wrong);
+            ck_assert_msg(covered == 0, "shape %zu, %d: the defect is covered", s, k);
+            ck_assert_msg(k < 9 ? drawn >= 8 : drawn == 0, "shape %zu, %d: %d drawn", s, k, drawn);
+        }
+    }
+}
+END_TEST
+
 /* ---- overlay ---- */
 
 START_TEST(overlay_of_every_size) {
@@ -194,6 +302,8 @@ START_TEST(overlay_of_every_size) {
                                  .patch = image,
                                  .heat = image,
                                  .heat_fixed = image,
+                                 .mask = i % 2 == 0 ? image : NULL,
+                                 .peak = {size - 1, size / 2},
                                  .anchor = 0.1f,
                                  .score = 0.5f,
                                  .threshold = 0.25f,
@@ -263,6 +373,8 @@ static drae__sheet_cell cell(drae__mark mark) {
     return (drae__sheet_cell){.mark = mark,
                               .patch = mark == DRAE__MARK_NO_RESULT ? NULL : patch,
                               .heat = patch,
+                              .mask = mark == DRAE__MARK_REJECT ? patch : NULL,
+                              .peak = {3, 4},
                               .score = 0.02f,
                               .threshold = 0.03f,
                               .label = -1,
@@ -356,6 +468,37 @@ START_TEST(a_reject_is_framed_red_and_only_it) {
 }
 END_TEST
 
+/* White pixels of a sheet of one cell: only a ring has them. */
+static size_t ring_of(drae__mark mark, int label, drae__spot peak) {
+    drae__sheet_cell one = cell(mark);
+    one.label = label;
+    one.peak = peak;
+    drae__sheet sheet = {.size = 256, .n_columns = 1, .n_rows = 1, .cells = &one};
+    int width = 0;
+    int height = 0;
+    size_t white = 0;
+    ck_assert(drae__sheet_extent(&sheet, &width, &height));
+    guarded g = guarded_make(width, height);
+    drae__sheet_draw(&sheet, g.rgb);
+    for (size_t i = 0; i < g.n; i += 3) {
+        white += g.rgb[i] == 255 && g.rgb[i + 1] == 255 && g.rgb[i + 2] == 255 ? 1 : 0;
+    }
+    guarded_check(&g);
+    return white;
+}
+
+START_TEST(a_ring_is_for_what_is_not_good) {
+    const drae__spot there = {100, 100};
+    ck_assert_uint_eq(ring_of(DRAE__MARK_GOOD, -1, there), 0);
+    ck_assert_uint_eq(ring_of(DRAE__MARK_GOOD, 0, there), 0);
+    ck_assert_uint_gt(ring_of(DRAE__MARK_GOOD, 1, there), 150);
+    ck_assert_uint_gt(ring_of(DRAE__MARK_REJECT, -1, there), 150);
+    ck_assert_uint_gt(ring_of(DRAE__MARK_OPEN, -1, there), 150);
+    ck_assert_uint_eq(ring_of(DRAE__MARK_NO_RESULT, -1, there), 0);
+    ck_assert_uint_eq(ring_of(DRAE__MARK_REJECT, -1, DRAE__NO_SPOT), 0);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("report_pictures");
     TCase *canvas = tcase_create("canvas");
@@ -366,12 +509,18 @@ int main(void) {
     tcase_add_test(canvas, a_single_hot_pixel_survives_reduction);
     tcase_add_test(canvas, blend_leaves_what_is_normal_alone);
     suite_add_tcase(suite, canvas);
+    TCase *marks = tcase_create("marks");
+    tcase_add_test(marks, the_peak_is_the_largest_number);
+    tcase_add_test(marks, a_ring_surrounds_its_place);
+    tcase_add_test(marks, an_outline_surrounds_its_mask);
+    suite_add_tcase(suite, marks);
     TCase *pictures = tcase_create("pictures");
     tcase_add_test(pictures, overlay_of_every_size);
     tcase_add_test(pictures, overlay_colours_say_the_verdict);
     tcase_add_test(pictures, sheet_of_every_shape);
     tcase_add_test(pictures, sheet_refuses_what_is_none);
     tcase_add_test(pictures, a_reject_is_framed_red_and_only_it);
+    tcase_add_test(pictures, a_ring_is_for_what_is_not_good);
     suite_add_tcase(suite, pictures);
     return drae_run_suite(suite);
 }
