@@ -56,6 +56,13 @@ typedef struct work {
 } work;
 
 static void pack(work *w, const drae__infer_kernels *kernels) {
+    free(w->packed);
+    free(w->op.scratch);
+    w->packed = bench_zeroed(
+        drae__infer_conv_weights(kernels, w->op.kind, w->op.c_in, w->op.c_out) * sizeof(float));
+    w->op.wei = w->packed;
+    w->op.scratch =
+        bench_zeroed((drae__infer_conv_scratch(kernels, w->op.c_in) + 1) * sizeof(float));
     drae__infer_pack_conv(kernels, w->op.kind, w->op.c_in, w->op.c_out, w->wei, w->packed);
     if (w->proj_wei != NULL) {
         drae__infer_pack_proj(kernels, w->op.kind, w->op.proj.c_in, w->op.c_out, w->proj_wei,
@@ -98,14 +105,13 @@ static void time_layer(const bench_layer *l, const double *peaks) {
     float *maps[5] = {random_map(&src, l->c_in, &at_src), random_map(&dst, l->c_out, &at_dst),
                       random_map(&dst, l->c_out, &at_expected), NULL, NULL};
     float *affine = bench_values((size_t)l->c_out, 1.0f);
-    work w = {.wei = bench_values(weights, 0.1f), .packed = bench_zeroed(weights * sizeof(float))};
+    work w = {.wei = bench_values(weights, 0.1f)};
     w.op = (drae__infer_conv){.kind = l->kind,
                               .c_in = l->c_in,
                               .c_out = l->c_out,
                               .src_map = src,
                               .dst_map = dst,
                               .src = at_src,
-                              .wei = w.packed,
                               .scale = affine,
                               .shift = affine,
                               .slope = 0.2f,
@@ -138,6 +144,7 @@ static void time_layer(const bench_layer *l, const double *peaks) {
     free(w.wei);
     free(w.proj_wei);
     free(w.packed);
+    free(w.op.scratch);
     free(w.packed_proj);
 }
 

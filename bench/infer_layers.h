@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-/* Seconds of the monotonic clock. */
+/* Seconds that this thread has computed: other work on the machine counts little. */
 double bench_now_s(void);
 
 /* Aligned and zeroed; freed by free. No memory ends the program. */

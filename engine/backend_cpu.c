@@ -214,8 +214,12 @@ static size_t z_scratch_bytes(const cpu_state *s) {
     return s->any_maps ? (z > top ? z : top) * sizeof(float) : 0;
 }
 
+/* Behind the plan's slots lies the scratch of a convolution. */
 static size_t workspace_bytes(const cpu_state *s) {
-    return (s->tiles == NULL ? s->plan->workspace_floats : drae__map_floats(&s->plan->map[0], 1)) *
+    const drae__plan *plan = s->plan;
+    int most = drae__arch_channels(&plan->arch, DRAE__STAGES - 1);
+    return (s->tiles == NULL ? plan->workspace_floats + drae__infer_conv_scratch(s->kernels, most)
+                             : drae__map_floats(&plan->map[0], 1)) *
            sizeof(float);
 }
 
@@ -363,6 +367,7 @@ static void run_conv(const cpu_session *c, const worker *w, int i) {
         .slope = plan->arch.slope,
         .raw = tensor(c, w, op->raw),
         .act = tensor(c, w, op->act),
+        .scratch = w->workspace + plan->workspace_floats,
     };
     if (op->proj != DRAE__NO_TENSOR) {
         conv.proj.c_in = op->proj_c_in;

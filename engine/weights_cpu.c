@@ -13,15 +13,15 @@ static bool is_dense(const drae__plan_op *op) {
     return op->kind == DRAE__OP_DOWN || op->kind == DRAE__OP_UP;
 }
 
-static counts count_op(const drae__plan *plan, const drae__plan_op *op, size_t latent_padded,
-                       bool dense_only) {
+static counts count_op(const drae__plan *plan, const drae__plan_op *op,
+                       const drae__infer_kernels *kernels, size_t latent_padded, bool dense_only) {
     counts n = {0};
     if (dense_only && !is_dense(op)) {
         return n;
     }
     switch (op->kind) {
     case DRAE__OP_CONV:
-        n.wei = op->wei->count;
+        n.wei = drae__infer_conv_weights(kernels, op->conv_kind, op->c_in, op->c_out);
         n.proj = op->proj_wei == NULL ? 0 : op->proj_wei->count;
         n.affine = (size_t)op->c_out;
         break;
@@ -102,7 +102,7 @@ drae_status drae__cpu_weights_create(const drae__plan *plan, const drae__infer_k
     weights->latent_padded = drae__infer_latent_padded(plan->arch.latent);
     size_t total = 0;
     for (int i = 0; i < plan->n_ops; i++) {
-        counts n = count_op(plan, &plan->ops[i], weights->latent_padded, dense_only);
+        counts n = count_op(plan, &plan->ops[i], kernels, weights->latent_padded, dense_only);
         if (!book(&total, &n)) {
             return drae__fail(err, DRAE_ERROR_MEMORY, "the weights do not fit in memory");
         }
@@ -111,7 +111,7 @@ drae_status drae__cpu_weights_create(const drae__plan *plan, const drae__infer_k
         return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu bytes of weights", total);
     }
     for (int i = 0; i < plan->n_ops; i++) {
-        counts n = count_op(plan, &plan->ops[i], weights->latent_padded, dense_only);
+        counts n = count_op(plan, &plan->ops[i], kernels, weights->latent_padded, dense_only);
         drae__cpu_op_weights *w = &weights->ops[i];
         w->wei = drae__arena_take(&weights->arena, n.wei * sizeof(float));
         w->proj = drae__arena_take(&weights->arena, n.proj * sizeof(float));

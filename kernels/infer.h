@@ -18,11 +18,15 @@
  * then row, then column of the window; then the channels of the projection; then the residual), so
  * results depend on neither threads, batch nor tiles. avx512 and avx2 fuse multiply and add;
  * portable rounds both, is compiled for the baseline, and gives the same bits on every IEEE
- * machine: the reference of self-tests. Functions allocate nothing and run on the calling thread.
+ * machine: the reference of self-tests. avx2 computes 3x3 convolutions of stride 1 by strips of
+ * four rows (cpu/infer_strip_body.h): six such chains and their sum in a fixed order, from values
+ * that depend on the element's row in its strip, counted from the top of the map, and on nothing
+ * else. Functions allocate nothing and run on the calling thread.
  */
 #ifndef DRAE_KERNELS_INFER_H
 #define DRAE_KERNELS_INFER_H
 
+#include "kernels/head.h"
 #include "kernels/ssim.h"
 
 #include <stdbool.h>
@@ -73,6 +77,7 @@ typedef enum drae__infer_conv_kind {
  *     raw = v;  act = leaky(scale[c] v + shift[c])
  * proj.src, residual, raw and act may each be NULL (not there); at least one of raw and act is
  * given. c_out is a multiple of 8. raw and residual may be the same buffer; no other may overlap.
+ * scratch: drae__infer_conv_scratch(kernels, c_in) floats; NULL where that is 0.
  */
 typedef struct drae__infer_conv {
     drae__infer_conv_kind kind;
@@ -91,6 +96,7 @@ typedef struct drae__infer_conv {
     float slope;
     float *raw;
     float *act;
+    float *scratch;
 } drae__infer_conv;
 
 /* Dense layers work on dense rows: features [n, elems] in C,H,W order, elems a multiple of 64.
@@ -113,6 +119,7 @@ typedef struct drae__infer_kernels {
     int lanes;        /* pixels in a register */
     int co_tile;      /* output channels of a tile of CONV3 and CONV3S2 */
     int cot_tile;     /* and of CONVT4 */
+    int strip_pitch;  /* of CONV3 by strips, see below; 0: it sums directly */
 
     /* dst = src / 255, from dense rows [h,w] to a map of one channel. */
     void (*load_u8)(const uint8_t *src, const drae__map_geometry *map, float *dst);
@@ -157,6 +164,8 @@ typedef struct drae__infer_kernels {
 
     /* dst [DRAE__M_FILTERS,size,size] = r_f of e [size,size]: what calibration measures. */
     void (*m_filters)(int size, const float *e, float *dst, float *scratch);
+
+    const drae__head_kernels *head; /* kernels/head.h */
 
     /* The mean of the k largest of src[n], 1 <= k <= DRAE__TOP_MAX, k <= n: exact in the choice,
      * summed in descending order in double. NaN where any value is not finite. Time is bounded
@@ -206,9 +215,35 @@ static inline size_t drae__infer_top_scratch(size_t n) {
     return 3 * n;
 }
 
+/*
+ * CONV3 by strips of DRAE__STRIP_ROWS rows, where the table has them and there are enough input
+ * channels to be worth it: DRAE__STRIP_PARTS parts of every channel of a tile of NV vectors are
+ * made in the scratch, strip_pitch floats a channel.
+ */
+#define DRAE__STRIP_ROWS          4
+#define DRAE__STRIP_PARTS         (DRAE__STRIP_ROWS + 2)
+#define DRAE__STRIP_CHANNELS      8 /* fewer are summed directly */
+#define DRAE__STRIP_PITCH(nv, vl) (2 * (nv) * (vl))
+
+static inline bool drae__infer_by_strips(const drae__infer_kernels *kernels,
+                                         drae__infer_conv_kind kind, int c_in) {
+    return kernels->strip_pitch > 0 && kind == DRAE__INFER_CONV3 && c_in >= DRAE__STRIP_CHANNELS;
+}
+
+/* Floats of the scratch of a convolution of any kind with c_in channels. */
+static inline size_t drae__infer_conv_scratch(const drae__infer_kernels *kernels, int c_in) {
+    return (size_t)kernels->strip_pitch * DRAE__STRIP_PARTS * (size_t)c_in;
+}
+
+/* Floats that pack_conv writes: as many as the model has, but six parts for three rows of taps
+ * where a convolution is computed by strips. */
+size_t drae__infer_conv_weights(const drae__infer_kernels *kernels, drae__infer_conv_kind kind,
+                                int c_in, int c_out);
+
 /* Packed weights, layout "tiles of output channels": for each tile of co_tile (cot_tile) channels,
  * for each input channel, the taps in the order in which the kernel meets them, and for each tap
- * one float per channel of the tile. Sizes in floats equal the model's. */
+ * one float per channel of the tile; by strips, for each tile its parts, and in a part the channels
+ * and the three columns. Those of projections take as many floats as in the model. */
 void drae__infer_pack_conv(const drae__infer_kernels *kernels, drae__infer_conv_kind kind, int c_in,
                            int c_out, const float *wei, float *dst);
 void drae__infer_pack_proj(const drae__infer_kernels *kernels, drae__infer_conv_kind kind, int c_in,

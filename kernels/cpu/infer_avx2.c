@@ -3,10 +3,12 @@
 #include "kernels/cpu/infer_vec_avx2.h"
 
 #include "kernels/cpu/infer_conv_body.h"
+#include "kernels/cpu/infer_strip_body.h"
 #include "kernels/cpu/infer_dense_body.h"
 #include "kernels/cpu/infer_image_body.h"
 #include "kernels/cpu/infer_score_body.h"
 #include "kernels/cpu/infer_matched_body.h"
+#include "kernels/cpu/infer_head_body.h"
 #include "kernels/cpu/infer_tables.h"
 
 const drae__infer_kernels drae__infer_kernels_avx2 = {
@@ -14,8 +16,9 @@ const drae__infer_kernels drae__infer_kernels_avx2 = {
     .lanes = VL,
     .co_tile = CO,
     .cot_tile = COT,
+    .strip_pitch = DRAE__STRIP_PITCH(NV, VL),
     .load_u8 = kernel_load_u8,
-    .conv = kernel_conv,
+    .conv = conv_by_strips,
     .out = kernel_out,
     .down = kernel_down,
     .up = kernel_up,
@@ -23,6 +26,7 @@ const drae__infer_kernels drae__infer_kernels_avx2 = {
     .z = kernel_z,
     .m = kernel_m,
     .m_filters = kernel_m_filters,
+    .head = &head_table,
     .top_mean = kernel_top_mean,
     .residual = kernel_residual,
     .to_u8 = kernel_to_u8,

@@ -284,7 +284,7 @@ static void convt4(const drae__infer_conv *op) {
     }
 }
 
-static void kernel_conv(const drae__infer_conv *op) {
+static void conv_direct(const drae__infer_conv *op) {
     if (op->kind == DRAE__INFER_CONVT4) {
         convt4(op);
     } else {

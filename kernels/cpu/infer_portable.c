@@ -7,6 +7,7 @@
 #include "kernels/cpu/infer_image_body.h"
 #include "kernels/cpu/infer_score_body.h"
 #include "kernels/cpu/infer_matched_body.h"
+#include "kernels/cpu/infer_head_body.h"
 #include "kernels/cpu/infer_tables.h"
 
 const drae__infer_kernels drae__infer_kernels_portable = {
@@ -15,7 +16,7 @@ const drae__infer_kernels drae__infer_kernels_portable = {
     .co_tile = CO,
     .cot_tile = COT,
     .load_u8 = kernel_load_u8,
-    .conv = kernel_conv,
+    .conv = conv_direct,
     .out = kernel_out,
     .down = kernel_down,
     .up = kernel_up,
@@ -23,6 +24,7 @@ const drae__infer_kernels drae__infer_kernels_portable = {
     .z = kernel_z,
     .m = kernel_m,
     .m_filters = kernel_m_filters,
+    .head = &head_table,
     .top_mean = kernel_top_mean,
     .residual = kernel_residual,
     .to_u8 = kernel_to_u8,
