@@ -19,7 +19,7 @@ typedef struct settings {
     const char *engine, *kernels;
     long width, size, latent, batch, threads;
     uint64_t seed;
-    double period_ms, seconds;
+    double period_ms, seconds, keep_warm_ms;
     bool layers, json, heatmaps, print_plan;
     const char *arch;               /* of the plan; NULL: the card at hand */
     const char *device, *precision; /* of the random network; precision NULL: the device's own */
@@ -65,10 +65,27 @@ static double mean(const times *t) {
     return t->n == 0 ? 0.0 : sum / (double)t->n;
 }
 
+/* Until a trigger, keeping the session warm every warm_s on the way; 0: not. The last time ends
+ * well before the trigger. */
+static drae_status wait_for_trigger(drae_session *session, double due, double warm_s) {
+    drae_status status = DRAE_OK;
+    double next = now_s() + warm_s;
+    while (warm_s > 0.0 && next + 0.5 * warm_s <= due && status == DRAE_OK && !drae__interrupted) {
+        sleep_until(next);
+        status = drae_session_keep_warm(session);
+        next = now_s() + warm_s;
+    }
+    if (status == DRAE_OK) {
+        sleep_until(due);
+    }
+    return status;
+}
+
 /* Cycles for so many seconds: back to back where period_s is 0, else one a period. A paced cycle is
  * timed from the moment at which its trigger was due, so waking up late counts. */
 static drae_status run_cycles(drae_session *session, size_t n, const uint8_t *patches,
-                              const uint8_t *regions, double seconds, double period_s, times *t) {
+                              const uint8_t *regions, double seconds, double period_s,
+                              double warm_s, times *t) {
     drae_status status = DRAE_OK;
     double begin = now_s();
     t->n = 0;
@@ -79,9 +96,11 @@ static drae_status run_cycles(drae_session *session, size_t n, const uint8_t *pa
             break;
         }
         if (period_s > 0.0) {
-            sleep_until(due);
+            status = wait_for_trigger(session, due, warm_s);
         }
-        status = drae_session_infer(session, n, patches, regions, NULL, NULL);
+        if (status == DRAE_OK) {
+            status = drae_session_infer(session, n, patches, regions, NULL, NULL);
+        }
         double took_s = now_s() - due;
         t->cycle_ms[t->n++] = took_s * 1e3;
         t->misses += period_s > 0.0 && took_s > period_s;
@@ -142,7 +161,7 @@ static drae_status print_cuda_plan(const settings *s, drae__err *err) {
         DRAE__TRY(backend->probe(&device, err));
         card = drae__cuda_card_found(&device);
     }
-    DRAE__TRY(drae__cuda_plan_text(&arch, &card, NULL, (size_t)s->batch, &text, err));
+    DRAE__TRY(drae__cuda_plan_text(&arch, &card, NULL, (size_t)s->batch, false, &text, err));
     printf("%s", text);
 done:
     free(text);
@@ -258,14 +277,15 @@ static void print_head(const settings *s, const drae_engine *engine, const drae_
     printf(s->json ? "{\"engine\":\"%s\",\"width\":%lld,\"size\":%lld,\"device\":\"%s\","
                      "\"precision\":\"%s\",\"kernels\":\"%s\",\"threads\":%d,\"batch\":%zu,"
                      "\"heatmaps\":%s,\"gflop_per_patch\":%.6g,\"peak_gflops\":%.6g,"
-                     "\"period_ms\":%g"
+                     "\"period_ms\":%g,\"keep_warm_ms\":%g"
                    : "engine %.12s: width %lld, size %lld, %s %s, %s kernels, %d threads, batch "
                      "%zu, heatmaps %s\n%.3f GFLOP a patch, multiply-add peak %.0f GFLOP/s, period "
-                     "%g ms\n",
+                     "%g ms, kept warm every %g ms (0: not)\n",
            s->engine != NULL || !s->json ? sha256 : "random", (long long)width, (long long)size,
            device == DRAE_DEVICE_CPU ? "cpu" : "cuda", precision, kernels,
            drae_session_threads(session), drae_session_batch(session),
-           s->heatmaps ? "true" : "false", flops * 1e-9, peak * 1e-9, s->period_ms);
+           s->heatmaps ? "true" : "false", flops * 1e-9, peak * 1e-9, s->period_ms,
+           s->keep_warm_ms);
 }
 
 static drae_status bench(const settings *s, const drae_config *config, drae__err *err) {
@@ -299,10 +319,11 @@ static drae_status bench(const settings *s, const drae_config *config, drae__err
     int threads = device == DRAE_DEVICE_CPU ? drae_session_threads(session) : 1;
     double peak = drae__engine_peak(engine, threads), period_s = s->period_ms * 1e-3;
     print_head(s, engine, session, peak);
-    DRAE__TRY(run_cycles(session, n, b.patches, b.regions, s->seconds, 0.0, &b.unpaced));
+    DRAE__TRY(run_cycles(session, n, b.patches, b.regions, s->seconds, 0.0, 0.0, &b.unpaced));
     (s->json ? print_mode_json : print_mode)("unpaced", &b.unpaced, n, false);
     if (period_s > 0.0 && !drae__interrupted) {
-        DRAE__TRY(run_cycles(session, n, b.patches, b.regions, s->seconds, period_s, &b.paced));
+        DRAE__TRY(run_cycles(session, n, b.patches, b.regions, s->seconds, period_s,
+                             s->keep_warm_ms * 1e-3, &b.paced));
         (s->json ? print_mode_json : print_mode)("paced", &b.paced, n, true);
     }
     if (s->layers && !drae__interrupted) {
@@ -360,6 +381,8 @@ static int run(int argc, char **argv) {
         DRAE__INT("batch", &s.batch, 1, DRAE__ENGINE_BATCH_MAX, "N", "patches a cycle"),
         DRAE__NUMBER("period-ms", &s.period_ms, 0, 60000, "MS",
                      "of the paced run and its deadline; 0: no paced run"),
+        DRAE__NUMBER("keep-warm-ms", &s.keep_warm_ms, 0, 60000, "MS",
+                     "between paced cycles let the device work for a moment that often; 0: idle"),
         DRAE__NUMBER("seconds", &s.seconds, 0, 1e6, "S", "of each run"),
         DRAE__INT("threads", &s.threads, 0, 1024, "N", "0 takes all processors"),
         DRAE__CHOICE("kernels", &s.kernels, "auto|amx|avx512|avx2|portable", "CPU kernels by name"),

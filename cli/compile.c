@@ -29,6 +29,10 @@ static drae_status load_patches(const drae__text_list *data, int size, uint8_t *
     for (size_t i = 0; i < n; i++) {
         indices[i] = i * (count / n);
     }
+    if (n == 0) { /* the reader refuses an empty set */
+        status = drae__fail(err, DRAE_ERROR_FILE, "no patches for the self-test");
+        goto done;
+    }
     loaded = malloc(n * (size_t)size * (size_t)size);
     if (loaded == NULL) {
         status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", n);
@@ -151,8 +155,13 @@ static drae_status print_plan(const drae__engine_data *data, const drae_engine *
     if (engine != NULL) {
         (void)drae_engine_get_text(engine, DRAE_ENGINE_PLAN, &plan);
     } else {
-        drae_status status = drae__cuda_plan_text(&data->arch, drae__cuda_card_of(data->cuda.arch),
-                                                  &data->cuda, (size_t)data->batch, &text, err);
+        bool matched = false;
+        for (int r = 0; r < data->calibration.n_regions; r++) {
+            matched = matched || data->calibration.filters[r] != NULL;
+        }
+        drae_status status =
+            drae__cuda_plan_text(&data->arch, drae__cuda_card_of(data->cuda.arch), &data->cuda,
+                                 (size_t)data->batch, matched, &text, err);
         if (status != DRAE_OK) {
             return status;
         }

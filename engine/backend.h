@@ -18,6 +18,7 @@ typedef struct drae__infer_request {
     const float *anchors;   /* [n] of each patch's region; used with heat_fixed only */
     float *phi;             /* [n], always there */
     float *z;               /* [n], always there; NAN where the patch's region has no maps */
+    drae_verdict *verdicts; /* [n], NULL where not wanted or where the backend does not judge */
     uint8_t *heat;          /* the outputs of drae/engine.h, each may be NULL */
     uint8_t *heat_fixed;
     float *residual;
@@ -49,8 +50,15 @@ typedef struct drae__backend {
                                   drae__err *err);
     void (*session_destroy)(void *session);
 
+    /* Whether infer fills verdicts, from the calibration given to create; else the session does. */
+    bool judges;
+
     /* Allocates nothing. */
     drae_status (*infer)(void *session, const drae__infer_request *request, drae__err *err);
+
+    /* A little work between cycles, so that the device does not slow down; NULL: none is needed.
+     * Allocates nothing; fails as infer does. */
+    drae_status (*keep_warm)(void *session, drae__err *err);
 
     /* The device at hand, without creating anything on it; ERROR_DEVICE where there is none. NULL
      * on the cpu. */

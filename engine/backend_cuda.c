@@ -2,10 +2,11 @@
 /*
  * The CUDA backend: f16 on kernels/infer_cuda.h, one stream a session.
  *
- *     create    device 0, weights packed for it (program_cuda), the regions' maps of z uploaded
+ *     create    device 0, weights packed for it (program_cuda), what the regions say uploaded: maps
+ *               of z, scales of matched filters, thresholds
  *     session   an arena, pinned buffers, two graphs for each of four batch sizes: copy in, every
- *               kernel, scores out; one writes X^ and z as well, the other does not. A cycle is one
- *               launch of the smallest graph that holds it
+ *               kernel, scores and verdicts out; one writes X^ and z as well, the other does not. A
+ *               cycle is one launch of the smallest graph that holds it
  *     maps      what was asked for is computed and copied after the graph, on the same stream
  *
  * An error of the device is sticky: the session says ERROR_DEVICE from then on and closes cleanly.
@@ -18,6 +19,7 @@
 #include "base/size.h"
 #include "engine/cuda_plan.h"
 #include "engine/cuda_table.h"
+#include "kernels/matched.h"
 
 #include <cuda_runtime_api.h>
 #include <math.h>
@@ -34,11 +36,12 @@ typedef struct cuda_state {
     drae__ssim_window window;
     drae__cuda_device device;
     drae__cuda_choices choices;
-    float *maps;                     /* on the device, [k,2,size,size]; NULL: no region has any */
-    int32_t slot[DRAE__REGIONS_MAX]; /* of maps; -1: none */
-    bool by_z[DRAE__REGIONS_MAX];    /* z decides in the region */
-    char kernels[32];                /* "sm_90 f16" */
-    drae__cuda_program program;      /* of the engine's own batch, for the plan's text */
+    drae__cuda_region regions[DRAE__REGIONS_MAX];
+    /* On the device: the same, [k,2,size,size] and [k,drae__m_scales]; NULL: no region has any. */
+    drae__cuda_region *table;
+    float *maps, *filters;
+    char kernels[32];           /* "sm_90 f16" */
+    drae__cuda_program program; /* of the engine's own batch, for the plan's text */
 } cuda_state;
 
 typedef struct cuda_session {
@@ -46,13 +49,14 @@ typedef struct cuda_session {
     drae__cuda_program program;
     drae__cuda_memory memory;
     uint8_t *weights, *images; /* what memory leads to */
-    int32_t *slots;            /* [batch], of the state's maps */
+    int32_t *regions;          /* [batch], of the state's table; -1: no patch */
+    float *planes;             /* of the matched filters; NULL where the state has none */
     /* device: maps; pinned: what goes in and comes out */
     float *recon, *z, *anchors, *residual; /* z NULL where the state has no maps */
     uint8_t *heat, *heat_fixed, *by_z;
     uint8_t *pinned_images, *pinned_by_z;
     float *pinned_results, *pinned_anchors;
-    int32_t *pinned_slots;
+    int32_t *pinned_regions;
     cudaStream_t stream;
     cudaGraphExec_t graphs[2][GRAPHS]; /* [1]: with X^ and z */
     size_t graph_n[GRAPHS];
@@ -82,7 +86,9 @@ static drae_status cuda_fail(drae__err *err, cudaError_t e, const char *what) {
 static void cuda_destroy(void *state) {
     cuda_state *s = state;
     if (s != NULL) {
+        (void)cudaFree(s->table);
         (void)cudaFree(s->maps);
+        (void)cudaFree(s->filters);
         drae__cuda_program_free(&s->program);
         free((void *)(uintptr_t)s->model);
         free(s);
@@ -134,27 +140,59 @@ done:
     return status;
 }
 
-static drae_status upload_maps(cuda_state *s, const drae__engine_data *data, drae__err *err) {
+/* Maps, or scales of filters, of the regions that have them, `floats` each, in the order of the
+ * table; *to stays NULL where none has. */
+static drae_status upload_arrays(const cuda_state *s, const float *const *arrays, size_t floats,
+                                 bool filters, float **to, drae__err *err) {
     drae_status status = DRAE_OK;
-    const drae__calibration *c = &data->calibration;
-    size_t floats = 2 * (size_t)data->arch.size * (size_t)data->arch.size;
-    int32_t n = 0;
+    size_t n = 0;
     for (int r = 0; r < DRAE__REGIONS_MAX; r++) {
-        bool there = r < c->n_regions && c->maps[r] != NULL;
-        s->slot[r] = there ? n++ : -1;
-        s->by_z[r] = there && c->kind[r] == DRAE__SCORE_Z;
+        n += (filters ? s->regions[r].filters : s->regions[r].maps) >= 0;
     }
     if (n == 0) {
         return DRAE_OK;
     }
-    CUDA_TRY(cudaMalloc((void **)&s->maps, (size_t)n * floats * sizeof(float)), "memory for maps");
-    for (int r = 0; r < c->n_regions; r++) {
-        if (s->slot[r] >= 0) {
-            CUDA_TRY(cudaMemcpy(s->maps + (size_t)s->slot[r] * floats, c->maps[r],
-                                floats * sizeof(float), cudaMemcpyHostToDevice),
+    CUDA_TRY(cudaMalloc((void **)to, n * floats * sizeof(float)), "memory for maps");
+    for (int r = 0; r < DRAE__REGIONS_MAX; r++) {
+        int at = filters ? s->regions[r].filters : s->regions[r].maps;
+        if (at >= 0) {
+            CUDA_TRY(cudaMemcpy(*to + (size_t)at * floats, arrays[r], floats * sizeof(float),
+                                cudaMemcpyHostToDevice),
                      "maps");
         }
     }
+done:
+    return status;
+}
+
+_Static_assert((int)DRAE__SCORE_PHI == (int)DRAE__CUDA_BY_PHI &&
+                   (int)DRAE__SCORE_Z == (int)DRAE__CUDA_BY_Z &&
+                   (int)DRAE_VERDICT_REJECT == (int)DRAE__CUDA_REJECT &&
+                   (int)DRAE_VERDICT_GOOD == (int)DRAE__CUDA_GOOD &&
+                   (int)DRAE_VERDICT_UNDECIDED == (int)DRAE__CUDA_UNDECIDED,
+               "numbers pass through the kernels");
+
+static drae_status upload_regions(cuda_state *s, const drae__engine_data *data, drae__err *err) {
+    drae_status status = DRAE_OK;
+    const drae__calibration *c = &data->calibration;
+    const size_t side = (size_t)data->arch.size;
+    int32_t maps = 0, filters = 0;
+    for (int r = 0; r < DRAE__REGIONS_MAX; r++) {
+        bool known = r < c->n_regions, mapped = known && c->maps[r] != NULL;
+        s->regions[r] = (drae__cuda_region){
+            .maps = mapped ? maps++ : -1,
+            .filters = mapped && c->filters[r] != NULL ? filters++ : -1,
+            .kind = known ? (int32_t)c->kind[r] : DRAE__CUDA_BY_PHI,
+            .threshold = known ? c->threshold[r] : NAN,
+            .undecided = known ? c->undecided[r] : 0.0f,
+        };
+    }
+    CUDA_TRY(cudaMalloc((void **)&s->table, sizeof s->regions), "memory for regions");
+    CUDA_TRY(cudaMemcpy(s->table, s->regions, sizeof s->regions, cudaMemcpyHostToDevice),
+             "regions");
+    DRAE__TRY(upload_arrays(s, c->maps, 2 * side * side, false, &s->maps, err));
+    DRAE__TRY(
+        upload_arrays(s, c->filters, drae__m_scales(data->arch.size), true, &s->filters, err));
 done:
     return status;
 }
@@ -166,14 +204,9 @@ static drae_status cuda_create(const drae__engine_data *data, const drae__plan *
         return drae__fail(err, DRAE_ERROR_DEVICE, "no \"%s\" kernels on cuda: use \"auto\"",
                           kernels);
     }
-    for (int r = 0; r < data->calibration.n_regions; r++) {
-        if (data->calibration.filters[r] != NULL) {
-            return drae__fail(
-                err, DRAE_ERROR_UNSUPPORTED,
-                "region %d is scored by matched filters, which cuda does not compute: "
-                "use the cpu, or calibrate with --score z",
-                r);
-        }
+    status = drae__cuda_check_scores(&data->calibration, err);
+    if (status != DRAE_OK) {
+        return status;
     }
     cuda_state *s = calloc(1, sizeof *s);
     float *model = s == NULL ? NULL : drae__aligned_alloc(data->n_weights * sizeof *model);
@@ -190,7 +223,8 @@ static drae_status cuda_create(const drae__engine_data *data, const drae__plan *
     drae__cuda_choices_for(plan, &s->device, &data->cuda, &s->choices);
     DRAE__TRY(drae__cuda_program_create(plan, s->model, s->window, &s->device, &s->choices,
                                         (size_t)data->batch, &s->program, err));
-    DRAE__TRY(upload_maps(s, data, err));
+    DRAE__TRY(upload_regions(s, data, err));
+    s->program.matched = s->filters != NULL;
     *state = s;
     s = NULL;
 done:
@@ -229,13 +263,14 @@ static void cuda_session_destroy(void *session) {
     if (c->stream != NULL) {
         (void)cudaStreamDestroy(c->stream);
     }
-    void *device[] = {c->weights, c->memory.arena, c->images, c->slots, c->recon,     c->z,
-                      c->anchors, c->residual,     c->heat,   c->by_z,  c->heat_fixed};
+    void *device[] = {c->weights,  c->memory.arena, c->images, c->regions,
+                      c->planes,   c->recon,        c->z,      c->anchors,
+                      c->residual, c->heat,         c->by_z,   c->heat_fixed};
     for (size_t i = 0; i < sizeof device / sizeof device[0]; i++) {
         (void)cudaFree(device[i]);
     }
     void *pinned[] = {c->pinned_images, c->pinned_by_z, c->pinned_results, c->pinned_anchors,
-                      c->pinned_slots};
+                      c->pinned_regions};
     for (size_t i = 0; i < sizeof pinned / sizeof pinned[0]; i++) {
         (void)cudaFreeHost(pinned[i]);
     }
@@ -259,7 +294,9 @@ static drae_status allocate(cuda_session *c, drae__err *err) {
             {(void **)&c->weights, c->program.weights_bytes, "memory for weights"},
             {(void **)&c->memory.arena, c->program.arena_bytes, "memory for buffers"},
             {(void **)&c->images, pixels, "memory for images"},
-            {(void **)&c->slots, batch * sizeof(int32_t), "memory for regions"},
+            {(void **)&c->regions, batch * sizeof(int32_t), "memory for regions"},
+            {(void **)&c->planes, c->state->filters == NULL ? 0 : 3 * pixels * sizeof(float),
+             "memory for matched filters"},
             {(void **)&c->recon, pixels * sizeof(float), "memory for maps"},
             {(void **)&c->anchors, batch * sizeof(float), "memory for anchors"},
             {(void **)&c->residual, pixels * sizeof(float), "memory for maps"},
@@ -272,7 +309,7 @@ static drae_status allocate(cuda_session *c, drae__err *err) {
           {(void **)&c->pinned_images, pixels, "pinned memory"},
           {(void **)&c->pinned_results, DRAE__CUDA_RESULT * batch * sizeof(float), "pinned memory"},
           {(void **)&c->pinned_anchors, batch * sizeof(float), "pinned memory"},
-          {(void **)&c->pinned_slots, batch * sizeof(int32_t), "pinned memory"},
+          {(void **)&c->pinned_regions, batch * sizeof(int32_t), "pinned memory"},
           {(void **)&c->pinned_by_z, batch, "pinned memory"},
       };
     for (size_t i = 0; i < sizeof device / sizeof device[0]; i++) {
@@ -290,7 +327,10 @@ static drae_status allocate(cuda_session *c, drae__err *err) {
     c->memory.weights = c->weights;
     c->memory.images = c->images;
     c->memory.maps = c->state->maps;
-    c->memory.slots = c->slots;
+    c->memory.filters = c->state->filters;
+    c->memory.table = c->state->table;
+    c->memory.regions = c->regions;
+    c->memory.planes = c->planes;
     CUDA_TRY(cudaMemcpy(c->weights, c->program.weights, c->program.weights_bytes,
                         cudaMemcpyHostToDevice),
              "weights");
@@ -312,11 +352,9 @@ static drae_status enqueue(cuda_session *c, size_t n, bool keep, bool timed, dra
     CUDA_TRY(cudaMemcpyAsync(c->images, c->pinned_images, n * pixels_of(c), cudaMemcpyHostToDevice,
                              c->stream),
              "images");
-    if (c->memory.maps != NULL) {
-        CUDA_TRY(cudaMemcpyAsync(c->slots, c->pinned_slots, n * sizeof(int32_t),
-                                 cudaMemcpyHostToDevice, c->stream),
-                 "regions");
-    }
+    CUDA_TRY(cudaMemcpyAsync(c->regions, c->pinned_regions, n * sizeof(int32_t),
+                             cudaMemcpyHostToDevice, c->stream),
+             "regions");
     if (timed) {
         CUDA_TRY(cudaEventRecord(c->events[at++], c->stream), "events");
     }
@@ -423,11 +461,11 @@ static bool wants_maps(const drae__infer_request *r) {
            r->z_map != NULL;
 }
 
-/* Patches, and which maps of z they take: none behind n. */
+/* Patches, and their regions: none behind n. */
 static void fill_input(cuda_session *c, const drae__infer_request *r) {
     memcpy(c->pinned_images, r->patches, r->n * pixels_of(c));
     for (size_t i = 0; i < c->program.batch; i++) {
-        c->pinned_slots[i] = i < r->n ? c->state->slot[region_of(r, i)] : -1;
+        c->pinned_regions[i] = i < r->n ? region_of(r, i) : -1;
     }
 }
 
@@ -435,7 +473,7 @@ static drae_status upload_anchors(cuda_session *c, const drae__infer_request *r,
     drae_status status = DRAE_OK;
     for (size_t i = 0; i < r->n; i++) {
         c->pinned_anchors[i] = r->anchors[i];
-        c->pinned_by_z[i] = c->state->by_z[region_of(r, i)];
+        c->pinned_by_z[i] = c->state->regions[region_of(r, i)].kind == DRAE__CUDA_BY_Z;
     }
     CUDA_TRY(cudaMemcpyAsync(c->anchors, c->pinned_anchors, r->n * sizeof(float),
                              cudaMemcpyHostToDevice, c->stream),
@@ -495,30 +533,60 @@ static void take_results(const cuda_session *c, const drae__infer_request *r) {
         const float *result = c->pinned_results + DRAE__CUDA_RESULT * i;
         r->phi[i] = result[0];
         r->z[i] = result[3];
-        if (r->z_map != NULL && c->state->slot[region_of(r, i)] < 0) {
+        if (r->verdicts != NULL) {
+            r->verdicts[i] = (drae_verdict)(int)result[4];
+        }
+        if (r->z_map != NULL && c->state->regions[region_of(r, i)].maps < 0) {
             memset(r->z_map + i * pixels, 0, pixels * sizeof(float));
         }
     }
 }
 
+static drae_status check_lost(const cuda_session *c, drae__err *err) {
+    return c->lost ? drae__fail(err, DRAE_ERROR_DEVICE,
+                                "cuda: the device failed before: close the engine and open it "
+                                "again")
+                   : DRAE_OK;
+}
+
+/* The smallest graph that holds n patches. */
+static cudaGraphExec_t graph_for(const cuda_session *c, size_t n, bool keep) {
+    int graph = 0;
+    for (int i = 1; i < GRAPHS; i++) {
+        graph = c->graphs[keep][i] != NULL && c->graph_n[i] >= n ? i : graph;
+    }
+    return c->graphs[keep][graph];
+}
+
+/* The first patch of the last cycle again: the smallest graph of the session. Every unit and the
+ * copy engines work for a moment; what comes out lies where the next cycle writes. */
+static drae_status cuda_keep_warm(void *session, drae__err *err) {
+    cuda_session *c = session;
+    drae_status status = check_lost(c, err);
+    if (status != DRAE_OK) {
+        return status;
+    }
+    CUDA_TRY(cudaSetDevice(0), "choosing device 0");
+    CUDA_TRY(cudaGraphLaunch(graph_for(c, 1, false), c->stream), "keeping warm");
+    CUDA_TRY(cudaStreamSynchronize(c->stream), "keeping warm");
+done:
+    c->lost = status != DRAE_OK;
+    return status;
+}
+
 static drae_status cuda_infer(void *session, const drae__infer_request *r, drae__err *err) {
     cuda_session *c = session;
-    drae_status status = DRAE_OK;
     bool keep = wants_maps(r);
-    if (c->lost) {
-        return drae__fail(err, DRAE_ERROR_DEVICE,
-                          "cuda: the device failed before: close the engine and open it again");
+    drae_status status = check_lost(c, err);
+    if (status != DRAE_OK) {
+        return status;
     }
     CUDA_TRY(cudaSetDevice(0), "choosing device 0");
     fill_input(c, r);
     if (r->op_seconds != NULL) {
         DRAE__TRY(enqueue(c, r->n, keep, true, err));
     } else {
-        int graph = 0;
-        for (int i = 1; i < GRAPHS; i++) {
-            graph = c->graphs[keep][i] != NULL && c->graph_n[i] >= r->n ? i : graph;
-        }
-        CUDA_TRY(cudaGraphLaunch(c->graphs[keep][graph], c->stream), "graph");
+        CUDA_TRY(cudaGraphLaunch(graph_for(c, r->n, keep), c->stream), "graph");
     }
     DRAE__TRY(make_maps(c, r, err));
     CUDA_TRY(cudaStreamSynchronize(c->stream), "inference");
@@ -549,7 +617,9 @@ const drae__backend drae__backend_cuda = {
     .print = cuda_print,
     .session_create = cuda_session_create,
     .session_destroy = cuda_session_destroy,
+    .judges = true,
     .infer = cuda_infer,
+    .keep_warm = cuda_keep_warm,
     .probe = cuda_probe,
     .peak = cuda_peak,
 };

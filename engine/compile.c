@@ -42,16 +42,8 @@ static drae_status check_options(const drae__model *model, const drae__compile_o
                           "no table of kernels for sm_%d: use sm_80, sm_86, sm_89 or sm_90",
                           options->arch);
     }
-    for (int r = 0; cuda && r < model->calibration.n_regions; r++) {
-        if (model->calibration.filters[r] != NULL) {
-            return drae__fail(
-                err, DRAE_ERROR_UNSUPPORTED,
-                "region %d is scored by matched filters, which cuda does not compute: "
-                "use --device cpu",
-                r);
-        }
-    }
-    return drae__model_check(model, err);
+    drae_status status = cuda ? drae__cuda_check_scores(&model->calibration, err) : DRAE_OK;
+    return status != DRAE_OK ? status : drae__model_check(model, err);
 }
 
 /* Scores of the self-test patches by the named kernels: [n_tests] phi, then z. */

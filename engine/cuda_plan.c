@@ -15,8 +15,13 @@
 
 /* Two sums of five moments over 11 rows and 11 columns a pixel. */
 #define SCORE_FLOPS_PIXEL 220.0
-/* Kernels besides the steps: sums of the score, latents. */
-#define OTHER_KERNELS 2
+/* Three blurs, margins included, 12 sums of 9, 16 comparisons of a product. */
+#define MATCHED_FLOPS_PIXEL 248.0
+/* Floats written and read: e, c2, c3, e twice; a scale. */
+#define MATCHED_BYTES_PIXEL 32.0
+/* Kernels besides the steps: sums of the score, latents; of the matched filters. */
+#define OTHER_KERNELS   2
+#define MATCHED_KERNELS 2
 
 static double f16_bytes(const drae__plan_op *op) {
     return op->bytes / 2.0;
@@ -100,6 +105,16 @@ static drae__cuda_cost score_cost(const drae__cuda_program *p, const drae__cuda_
     return cost;
 }
 
+/* z by matched filters, of every patch. */
+static drae__cuda_cost matched_cost(const drae__cuda_program *p, const drae__cuda_card *card) {
+    double pixels = (double)p->plan->arch.size * p->plan->arch.size;
+    drae__cuda_cost cost = {.flops = MATCHED_FLOPS_PIXEL * pixels,
+                            .bytes = MATCHED_BYTES_PIXEL * pixels};
+    set_times(&cost, card, p->batch, card->f32_rate * card->f32_share, card->f32_rate,
+              MATCHED_KERNELS);
+    return cost;
+}
+
 static void add(drae__cuda_cost *sum, const drae__cuda_cost *cost) {
     sum->bytes += cost->bytes;
     sum->weight_bytes += cost->weight_bytes;
@@ -119,6 +134,11 @@ drae__cuda_totals drae__cuda_total_cost(const drae__cuda_program *program,
     }
     drae__cuda_cost score = score_cost(program, card);
     add(&t.cost, &score);
+    if (program->matched) {
+        drae__cuda_cost matched = matched_cost(program, card);
+        add(&t.cost, &matched);
+        t.n_kernels += MATCHED_KERNELS;
+    }
     double pixels =
         (double)program->plan->arch.size * program->plan->arch.size * (double)program->batch;
     t.copy_s = pixels / card->copy_rate;
@@ -173,6 +193,10 @@ size_t drae__cuda_plan_print(const drae__cuda_program *program, const drae__cuda
     }
     drae__cuda_cost score = score_cost(program, card);
     print_cost(&out, "score", "score", "", &score);
+    if (program->matched) {
+        drae__cuda_cost matched = matched_cost(program, card);
+        print_cost(&out, "matched filters", "matched", "", &matched);
+    }
     drae__cuda_totals t = drae__cuda_total_cost(program, card);
     (void)snprintf(line, sizeof line,
                    "total: %d kernels, %.1f MB moved and %.3f GFLOP a patch; %.1f MB of weights, "
@@ -191,8 +215,8 @@ size_t drae__cuda_plan_print(const drae__cuda_program *program, const drae__cuda
 }
 
 drae_status drae__cuda_plan_text(const drae__arch *arch, const drae__cuda_card *card,
-                                 const drae__cuda_choices *choices, size_t batch, char **text,
-                                 drae__err *err) {
+                                 const drae__cuda_choices *choices, size_t batch, bool matched,
+                                 char **text, drae__err *err) {
     drae_status status = DRAE_OK;
     drae__params params = {0};
     drae__cuda_choices table;
@@ -210,6 +234,7 @@ drae_status drae__cuda_plan_text(const drae__arch *arch, const drae__cuda_card *
         choices = &table;
     }
     DRAE__TRY(drae__cuda_program_shape(plan, &card->device, choices, batch, program, err));
+    program->matched = matched;
     size_t n_bytes = drae__cuda_plan_print(program, card, NULL, 0);
     printed = malloc(n_bytes);
     if (printed == NULL) {

@@ -13,6 +13,7 @@
 
 #include "engine/cuda_choice.h"
 #include "engine/plan.h"
+#include "model/model.h"
 
 typedef enum drae__cuda_step_kind {
     DRAE__CUDA_STEP_STEM,
@@ -42,6 +43,7 @@ typedef struct drae__cuda_program {
     drae__cuda_device device;
     drae__cuda_choices choices;
     size_t batch;
+    bool matched; /* some region is scored by matched filters: for the plan's text and times */
     int n_steps;
     drae__cuda_step steps[DRAE__PLAN_OPS];
     uint8_t *weights; /* host image, 256-byte aligned pieces */
@@ -81,6 +83,11 @@ void drae__cuda_program_free(drae__cuda_program *program);
  * not: it would silently become infinite. */
 drae_status drae__cuda_check_weights(const drae__plan *plan, const float *model, drae__err *err);
 
+/* Every region is decided by a score that is computed here; ERROR_UNSUPPORTED names one that is
+ * not.
+ */
+drae_status drae__cuda_check_scores(const drae__calibration *calibration, drae__err *err);
+
 /* Sets the offsets of the steps and returns the bytes of all weights; model NULL: nothing is
  * written. */
 size_t drae__cuda_program_pack(drae__cuda_program *program, const float *model);
@@ -90,9 +97,12 @@ typedef struct drae__cuda_memory {
     const uint8_t *weights; /* program->weights, uploaded */
     uint8_t *arena;         /* arena_bytes */
     const uint8_t *images;  /* [batch,size,size] */
-    /* z (drae__cuda_out_score): maps of the regions and which one a patch takes, NULL: no z. */
-    const float *maps;
-    const int32_t *slots;
+    /* Regions, as of drae__cuda_out_score: their maps and scales, the table, which one a patch
+     * takes; NULL: no z, no verdict. */
+    const float *maps, *filters;
+    const drae__cuda_region *table;
+    const int32_t *regions;
+    float *planes; /* drae__cuda_planes floats of the batch, with filters */
     /* Written where not NULL: [batch,size,size]. */
     float *recon, *z;
 } drae__cuda_memory;

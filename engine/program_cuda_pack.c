@@ -167,6 +167,19 @@ static drae_status check_range(const drae__param *wei, const float *model, drae_
     return DRAE_OK;
 }
 
+drae_status drae__cuda_check_scores(const drae__calibration *calibration, drae__err *err) {
+    for (int r = 0; r < calibration->n_regions; r++) {
+        drae__score_kind kind = calibration->kind[r];
+        if (kind != DRAE__SCORE_PHI && kind != DRAE__SCORE_Z) {
+            return drae__fail(err, DRAE_ERROR_UNSUPPORTED,
+                              "region %d is decided by score %s, which cuda does not compute: use "
+                              "the cpu, or calibrate with another score",
+                              r, kind < DRAE__SCORE_KINDS ? drae__score_name(kind) : "unknown");
+        }
+    }
+    return DRAE_OK;
+}
+
 drae_status drae__cuda_check_weights(const drae__plan *plan, const float *model, drae__err *err) {
     drae_status status = DRAE_OK;
     for (int i = 0; i < plan->n_ops && status == DRAE_OK; i++) {

@@ -211,11 +211,13 @@ static drae_status infer(drae_session *s, size_t n, const uint8_t *patches, cons
     for (size_t i = 0; i < n; i++) {
         s->anchors[i] = s->engine->anchor[regions == NULL ? 0 : regions[i]];
     }
+    const bool judged = s->engine->backend->judges;
     const drae__infer_request request = {
         .n = n,
         .patches = patches,
         .regions = regions,
         .anchors = s->anchors,
+        .verdicts = judged ? verdicts : NULL,
         .phi = s->phi,
         .z = s->z,
         .heat = s->outputs[DRAE_OUTPUT_HEAT].dst,
@@ -238,7 +240,7 @@ static drae_status infer(drae_session *s, size_t n, const uint8_t *patches, cons
             all[DRAE_SCORES * i + DRAE_SCORE_PHI] = s->phi[i];
             all[DRAE_SCORES * i + DRAE_SCORE_Z] = s->z[i];
         }
-        if (verdicts != NULL) {
+        if (verdicts != NULL && !judged) {
             float threshold = s->engine->threshold[region];
             float undecided = s->engine->data.calibration.undecided[region];
             verdicts[i] =
@@ -259,6 +261,16 @@ drae_status drae_session_infer(drae_session *session, size_t n, const uint8_t *p
         return DRAE_ERROR_ARGUMENT;
     }
     return infer(session, n, patches, regions, scores, verdicts, NULL);
+}
+
+drae_status drae_session_keep_warm(drae_session *session) {
+    if (session == NULL) {
+        return DRAE_ERROR_ARGUMENT;
+    }
+    session->err.text[0] = '\0';
+    const drae__backend *backend = session->engine->backend;
+    return backend->keep_warm == NULL ? DRAE_OK
+                                      : backend->keep_warm(session->session, &session->err);
 }
 
 drae_status drae__session_infer_timed(drae_session *session, size_t n, const uint8_t *patches,

@@ -181,20 +181,37 @@ void drae__cuda_vector_pack(int c, int pixels, const float *src, float *dst);
 
 /* ---- the last layer, score and maps ---- */
 
+/* What the scores of a patch take of its region. */
+typedef struct drae__cuda_region {
+    int32_t maps;               /* which of the maps; negative: none, z is not known */
+    int32_t filters;            /* which of the scales of matched filters; negative: z of points */
+    int32_t kind;               /* what decides: DRAE__CUDA_BY_PHI, DRAE__CUDA_BY_Z */
+    float threshold, undecided; /* as of drae__calibration; threshold NaN: none */
+} drae__cuda_region;
+
+enum { DRAE__CUDA_BY_PHI = 0, DRAE__CUDA_BY_Z = 1 }; /* numbers of drae_score */
+
+/* A patch's verdict, numbers of drae_verdict. */
+enum { DRAE__CUDA_REJECT = 0, DRAE__CUDA_GOOD = 1, DRAE__CUDA_UNDECIDED = 2 };
+
 /*
- * The last layer and the scores of every patch in one pass:
+ * The last layer and the scores of every patch:
  *     y = sigmoid(conv3x3(src) + bias), x = image / 255
- *     phi (kernels/infer.h has the formula, ssim.h the definition), least and greatest |x - y|, and
- *     z, the normalised residual, with the mean of its largest (kernels/infer.h), where a patch's
- *     region has maps
- * Shapes: src [n,size,size,c], image [n,size,size] bytes, wei [9,c] f32, bias [1]; size >= 11.
- * weights: the 11 of drae__ssim_weights as f32. maps [k,2,size,size]: mean, then scale; slots [n]:
- * which of the maps a patch takes, negative: none; slots NULL: none at all. recon and z
- * [n,size,size] may each be NULL, not written then; z is not written where a patch has no maps.
- * partial: drae__cuda_out_score_partial floats. result [n,DRAE__CUDA_RESULT]: phi, least, greatest,
- * z or NaN. The largest z are chosen exactly and summed in descending order in double.
+ *     phi (kernels/infer.h has the formula, ssim.h the definition), least and greatest |x - y|, z,
+ *     the normalised residual, with the mean of its largest (kernels/infer.h), where a patch's
+ *     region has maps, by matched filters (kernels/matched.h) where it has those; and the verdict
+ *     of the score that decides: REJECT above the threshold or where it is not finite, UNDECIDED
+ *     between undecided (> 0) and threshold or without a threshold, else GOOD
+ * Shapes: src [n,size,size,c], image [n,size,size] bytes, wei [9,c] f32, bias [1]; size >= 11, a
+ * multiple of 16 with filters. weights: the 11 of drae__ssim_weights as f32. maps [k,2,size,size]:
+ * mean, then scale; filters [k,drae__m_scales(size)], NULL: no region has any; table [regions],
+ * regions [n]: which row of it a patch takes, negative: none; NULL: none at all. planes: scratch,
+ * drae__cuda_planes floats, with filters. recon and z [n,size,size] may each be NULL, not written
+ * then; z is not written where a patch has no maps. partial: drae__cuda_out_score_partial floats.
+ * result [n,DRAE__CUDA_RESULT]: phi, least, greatest, z or NaN, the verdict as a number. The
+ * largest z are chosen exactly and summed in descending order in double.
  */
-#define DRAE__CUDA_RESULT 4
+#define DRAE__CUDA_RESULT 5
 
 typedef struct drae__cuda_out_score {
     int n, size, c;
@@ -203,21 +220,32 @@ typedef struct drae__cuda_out_score {
     const uint16_t *src;
     const float *wei, *bias;
     const uint8_t *image;
-    const float *maps;
-    const int32_t *slots;
+    const float *maps, *filters;
+    const drae__cuda_region *table;
+    const int32_t *regions;
+    float *planes;
     float *recon, *z;
     float *partial;
     float *result;
 } drae__cuda_out_score;
 #define DRAE__CUDA_SCORE_TILE    32 /* pixels a side of what a block scores */
-#define DRAE__CUDA_SCORE_PARTIAL 12 /* floats of a tile */
+#define DRAE__CUDA_SCORE_PARTIAL 12 /* floats of a tile: 4 of sums, its largest z */
 
 static inline size_t drae__cuda_out_score_partial(int n, int size) {
     size_t tiles = ((size_t)size + DRAE__CUDA_SCORE_TILE - 1) / DRAE__CUDA_SCORE_TILE;
     return (size_t)n * tiles * tiles * DRAE__CUDA_SCORE_PARTIAL;
 }
+/* e, c2 and c3 of the matched filters, [3,n,size,size]. */
+static inline size_t drae__cuda_planes(int n, int size) {
+    return 3 * (size_t)n * (size_t)size * (size_t)size;
+}
 drae_status drae__cuda_out_score_run(const drae__cuda_out_score *op, drae__cuda_stream stream,
                                      drae__err *err);
+
+/* matched.cu, part of the above: z by matched filters of the patches whose region has them, from e
+ * in the first of the planes; leaves the largest of each tile in partial. */
+drae_status drae__cuda_matched(const drae__cuda_out_score *op, drae__cuda_stream stream,
+                               drae__err *err);
 
 /* residual = |x - y|; heat = round(255 (r - lo) / (hi - lo)), 0 where flat; heat_fixed = round(255
  * min(r / anchor, 1)), of z instead of r where by_z[patch] is not 0. Each may be NULL. result is

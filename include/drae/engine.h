@@ -332,6 +332,17 @@ DRAE_API drae_status drae_session_infer(drae_session *session, size_t n, const u
                                         const uint8_t *regions, float *scores,
                                         drae_verdict *verdicts);
 
+/*
+ * For the time between two inferences: a device that idles lowers its clocks and puts its queues to
+ * sleep, so that the next inference takes longer. A call runs the first patch of the last inference
+ * again, throws the result away and returns when that is done; no bound output is touched, nothing
+ * is allocated. It also finds a lost device before the next trigger does. The library has no thread
+ * of its own, so the caller chooses when: `drae bench --keep-warm-ms` shows which pause is short
+ * enough on a machine. On the cpu there is nothing to do. Errors: ERROR_ARGUMENT (NULL session),
+ * ERROR_DEVICE. One thread at a time per session, as drae_session_infer. Since 0.1.
+ */
+DRAE_API drae_status drae_session_keep_warm(drae_session *session);
+
 #ifdef __cplusplus
 }
 #endif

@@ -8,7 +8,8 @@
  *                 ((mx^2 + my^2 + C1) (sxx + syy + C2)),    sdd the variance of d = x - y:
  *             every term positive, no digits lost where x and y agree; moments about a constant of
  *             the tile (the mean of its x), so none lost where the tile is flat and bright
- *             least and greatest |x - y|; z (kernels/infer.h) and the mean of its 8 largest
+ *             least and greatest |x - y|; z (kernels/infer.h) and the mean of its 8 largest, or,
+ *             by matched filters, what those start from (matched.cu); the verdict
  * mapping     block (32 x 32 pixels) of one patch, with a margin of 5 on each side; every score
  *             belongs to the pixel at the middle of its window
  *               out      9 warps, 3 x 3, each 14 x 14 pixels of the 42 x 42: 16 pixels of a row are
@@ -36,8 +37,8 @@ constexpr int SIDE = DRAE__SSIM_SIDE, MARGIN = SIDE / 2, TILE = DRAE__CUDA_SCORE
 constexpr int INPUT = TILE + SIDE - 1;
 constexpr int WARPS = out_tile::WARPS, THREADS = 32 * WARPS, MAPS = 4;
 constexpr int RESULT = DRAE__CUDA_RESULT;
-constexpr int TOP = DRAE__Z_TOP, PARTIAL = DRAE__CUDA_SCORE_PARTIAL;
-static_assert(PARTIAL == RESULT + TOP, "a tile leaves its sums and its largest z");
+constexpr int TOP = DRAE__Z_TOP, PARTIAL = DRAE__CUDA_SCORE_PARTIAL, HEAD = PARTIAL - TOP;
+static_assert(HEAD == 4, "a tile leaves its sums as one float4, then its largest z");
 constexpr int BLUR = TILE + 2 * DRAE__Z_RADIUS;
 constexpr int Z_ROUNDS = (TILE * TILE + THREADS - 1) / THREADS;
 
@@ -103,9 +104,8 @@ __device__ __forceinline__ reduce::sums make_tile(const drae__cuda_out_score &op
     return s;
 }
 
-/* z of the own pixels; the bits of the TOP largest, largest first, in top[0..TOP) for thread 0. */
-__device__ __forceinline__ void make_z(const drae__cuda_out_score &op, const place &at, int slot,
-                                       map_set *maps, uint32_t *top) {
+/* Rows of B d, B the blur of z, into maps->blur. */
+__device__ __forceinline__ void blur_rows(map_set *maps) {
     constexpr float taps[DRAE__Z_TAPS] = DRAE__Z_WEIGHTS;
     constexpr int SKIP = MARGIN - DRAE__Z_RADIUS;
     for (int i = static_cast<int>(threadIdx.x); i < TILE * BLUR; i += THREADS) {
@@ -118,9 +118,13 @@ __device__ __forceinline__ void make_z(const drae__cuda_out_score &op, const pla
         maps->blur[r][q] = sum;
     }
     __syncthreads();
-    const ptrdiff_t pixels = static_cast<ptrdiff_t>(op.size) * op.size;
-    const float *mean = op.maps + 2 * pixels * slot, *scale = mean + pixels;
-    uint32_t keys[reduce::KEYS] = {};
+}
+
+/* Calls use(round, pixel of the patch, e) for each own pixel of this thread, e = B d - mean. */
+template <class Use>
+__device__ __forceinline__ void for_each_e(const drae__cuda_out_score &op, const place &at,
+                                           const float *mean, const map_set *maps, const Use &use) {
+    constexpr float taps[DRAE__Z_TAPS] = DRAE__Z_WEIGHTS;
     DRAE_UNROLL
     for (int round = 0; round < Z_ROUNDS; round++) {
         const int i = round * THREADS + static_cast<int>(threadIdx.x), r = i / TILE, q = i % TILE;
@@ -132,14 +136,32 @@ __device__ __forceinline__ void make_z(const drae__cuda_out_score &op, const pla
                 sum = fmaf(taps[k], maps->blur[r][q + k], sum);
             }
             const ptrdiff_t pixel = static_cast<ptrdiff_t>(y) * op.size + x;
-            const float z = fabsf(sum - mean[pixel]) / scale[pixel];
-            if (op.z != nullptr) {
-                op.z[at.patch + pixel] = z;
-            }
-            keys[round] = __float_as_uint(z);
+            use(round, pixel, sum - mean[pixel]);
         }
     }
+}
+
+/* z of the own pixels; the bits of the TOP largest, largest first, in top[0..TOP) for thread 0. */
+__device__ __forceinline__ void make_z(const drae__cuda_out_score &op, const place &at,
+                                       const float *mean, const map_set *maps, uint32_t *top) {
+    const float *scale = mean + static_cast<ptrdiff_t>(op.size) * op.size;
+    uint32_t keys[reduce::KEYS] = {};
+    for_each_e(op, at, mean, maps, [&](int round, ptrdiff_t pixel, float e) {
+        const float z = fabsf(e) / scale[pixel];
+        if (op.z != nullptr) {
+            op.z[at.patch + pixel] = z;
+        }
+        keys[round] = __float_as_uint(z);
+    });
     reduce::top_of_block<WARPS, TOP>(keys, top);
+}
+
+/* What the region of a patch says; without one no maps and no threshold. */
+__device__ __forceinline__ drae__cuda_region region_of(const drae__cuda_out_score &op,
+                                                       unsigned patch) {
+    const int region = op.regions == nullptr ? -1 : op.regions[patch];
+    return region >= 0 ? op.table[region]
+                       : drae__cuda_region{-1, -1, DRAE__CUDA_BY_PHI, nanf(""), 0.0f};
 }
 
 __device__ __forceinline__ void filter_rows(const drae__cuda_out_score &op, map_set *maps,
@@ -208,9 +230,18 @@ __global__ void __launch_bounds__(THREADS, 2) out_score(const drae__cuda_out_sco
                                                inside_of(at.x0 - MARGIN, op.size));
     }
     __syncthreads();
-    const int slot = op.slots == nullptr ? -1 : op.slots[blockIdx.z];
-    if (slot >= 0) {
-        make_z(op, at, slot, maps, top);
+    const drae__cuda_region region = region_of(op, blockIdx.z);
+    const bool points = region.maps >= 0 && region.filters < 0;
+    if (region.maps >= 0) {
+        const float *usual = op.maps + 2 * static_cast<ptrdiff_t>(op.size) * op.size * region.maps;
+        blur_rows(maps);
+        if (points) {
+            make_z(op, at, usual, maps, top);
+        } else {
+            for_each_e(op, at, usual, maps,
+                       [&](int, ptrdiff_t pixel, float e) { op.planes[at.patch + pixel] = e; });
+            __syncthreads(); /* blurred rows are read */
+        }
     }
     filter_rows(op, maps, *mean);
     reduce::sums s = reduce::nothing();
@@ -221,8 +252,8 @@ __global__ void __launch_bounds__(THREADS, 2) out_score(const drae__cuda_out_sco
             (static_cast<ptrdiff_t>(blockIdx.z) * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
         float *to = op.partial + tile * PARTIAL;
         *reinterpret_cast<float4 *>(to) = make_float4(s.sum, range.least, range.greatest, 0.0f);
-        for (int k = 0; slot >= 0 && k < TOP; k++) {
-            to[RESULT + k] = __uint_as_float(top[k]);
+        for (int k = 0; points && k < TOP; k++) {
+            to[HEAD + k] = __uint_as_float(top[k]);
         }
     }
 }
@@ -237,9 +268,8 @@ __device__ __forceinline__ float top_mean(const float *partial, int tiles, uint3
         DRAE_UNROLL
         for (int k = 1; k < reduce::KEYS; k++) {
             const int i = begin + (k - 1) * THREADS + thread;
-            keys[k] = i < tiles * TOP
-                          ? __float_as_uint(partial[i / TOP * PARTIAL + RESULT + i % TOP])
-                          : 0u;
+            keys[k] =
+                i < tiles * TOP ? __float_as_uint(partial[i / TOP * PARTIAL + HEAD + i % TOP]) : 0u;
         }
         __syncthreads();
         reduce::top_of_block<WARPS, TOP>(keys, top);
@@ -252,6 +282,18 @@ __device__ __forceinline__ float top_mean(const float *partial, int tiles, uint3
     /* Infinity less itself is not a number; the largest bits come first. */
     const float first = __uint_as_float(top[0]);
     return static_cast<float>(sum / TOP) + (first - first);
+}
+
+/* As the session judges (engine/session.c): what is not finite is never good. */
+__device__ __forceinline__ int verdict_of(const drae__cuda_region &region, float score) {
+    const bool finite = (__float_as_uint(score) >> 23 & 255u) != 255u;
+    const bool known = region.threshold == region.threshold;
+    const bool below = score <= region.threshold;
+    const bool banded = region.undecided > 0.0f && score > region.undecided && below;
+    return !finite            ? DRAE__CUDA_REJECT
+           : !known || banded ? DRAE__CUDA_UNDECIDED
+           : below            ? DRAE__CUDA_GOOD
+                              : DRAE__CUDA_REJECT;
 }
 
 /* A block a patch: thread i takes tiles i, i + THREADS, ... in order, then the threads. */
@@ -269,13 +311,19 @@ __global__ void __launch_bounds__(THREADS)
         s.greatest = reduce::larger(s.greatest, tile.z);
     }
     s = reduce::sums_of_block<WARPS>(s, scratch);
+    const drae__cuda_region region = region_of(op, blockIdx.x);
     float z = nanf("");
-    if (op.slots != nullptr && op.slots[blockIdx.x] >= 0) {
+    if (region.maps >= 0) {
         z = top_mean(partial, tiles, top);
     }
     if (threadIdx.x == 0) {
-        *reinterpret_cast<float4 *>(op.result + static_cast<ptrdiff_t>(blockIdx.x) * RESULT) =
-            make_float4(s.sum / positions, s.least, s.greatest, z);
+        const float phi = s.sum / positions;
+        float *to = op.result + static_cast<ptrdiff_t>(blockIdx.x) * RESULT;
+        to[0] = phi;
+        to[1] = s.least;
+        to[2] = s.greatest;
+        to[3] = z;
+        to[4] = static_cast<float>(verdict_of(region, region.kind == DRAE__CUDA_BY_Z ? z : phi));
     }
 }
 
@@ -296,6 +344,9 @@ extern "C" drae_status drae__cuda_out_score_run(const drae__cuda_out_score *op,
               static_cast<unsigned>(op->n));
     drae_status status =
         DRAE_LAUNCH(err, out_score, grid, dim3(THREADS), 0, s, *op, (op->size - side) / 2);
+    if (status == DRAE_OK && op->filters != nullptr) {
+        status = drae__cuda_matched(op, stream, err);
+    }
     if (status != DRAE_OK) {
         return status;
     }

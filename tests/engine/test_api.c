@@ -86,6 +86,7 @@ START_TEST(nulls) {
     ck_assert_int_eq(drae_output_patch_bytes(engine, (drae_output)0, &n_bytes),
                      DRAE_ERROR_ARGUMENT);
     ck_assert_int_eq(drae_session_infer(NULL, 0, NULL, NULL, NULL, NULL), DRAE_ERROR_ARGUMENT);
+    ck_assert_int_eq(drae_session_keep_warm(NULL), DRAE_ERROR_ARGUMENT);
     ck_assert_int_eq(drae_session_set_output(NULL, DRAE_OUTPUT_HEAT, NULL, 0), DRAE_ERROR_ARGUMENT);
     ck_assert_str_eq(drae_session_error(NULL), "");
     ck_assert_uint_eq(drae_session_batch(NULL), 0);
@@ -161,6 +162,8 @@ START_TEST(partial_batches) {
         }
     }
     ck_assert_int_eq(drae_session_infer(session, 1, NULL, NULL, NULL, NULL), DRAE_ERROR_ARGUMENT);
+    ck_assert_int_eq(drae_session_keep_warm(session), DRAE_OK);
+    ck_assert_str_eq(drae_session_error(session), "");
     ck_assert_int_eq(drae_session_infer(session, 1, images, NULL, NULL, NULL), DRAE_OK);
     drae_session_destroy(session);
     drae_engine_close(engine);

@@ -7,6 +7,7 @@
 #include "engine/cuda_card.h"
 #include "engine/cuda_table.h"
 #include "kernels/f16.h"
+#include "kernels/matched.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -153,9 +154,33 @@ START_TEST(refusals) {
     /* A score that the device does not compute. */
     drae__model_free(&model);
     make_model(&model);
-    ck_assert_ptr_nonnull(drae__model_add_filters(&model, 1));
+    model.calibration.kind[1] = DRAE__SCORE_KINDS;
     ck_assert_int_eq(refused(&model, NULL, 0, &err), DRAE_ERROR_UNSUPPORTED);
-    ck_assert_ptr_nonnull(strstr(err.text, "region 1"));
+    ck_assert_ptr_nonnull(strstr(err.text, "region 1 is decided by score"));
+    drae__model_free(&model);
+}
+END_TEST
+
+/* A region scored by matched filters: the gate measures that score, not z of points. */
+START_TEST(matched_filters) {
+    drae__model model;
+    drae__err err = {{0}};
+    drae__compile_report report[2];
+    e_engine engine;
+    make_model(&model);
+    const drae__compile_options options = {.device = DRAE_DEVICE_CUDA, .batch = 4};
+    for (int i = 0; i < 2; i++) {
+        float *scales = i == 1 ? drae__model_add_filters(&model, 1) : NULL;
+        for (size_t k = 0; scales != NULL && k < drae__m_scales(SIZE); k++) {
+            scales[k] = 0.25f;
+        }
+        ck_assert_msg(compile(&model, &options, &engine, &report[i], &err) == DRAE_OK, "%s",
+                      err.text);
+        ck_assert(report[i].error_z > 0.0 && report[i].error_z <= 2e-2);
+        e_engine_free(&engine);
+    }
+    ck_assert(report[0].error_z != report[1].error_z);
+    ck_assert(report[0].error_max == report[1].error_max);
     drae__model_free(&model);
 }
 END_TEST
@@ -277,6 +302,7 @@ Suite *suite_cuda_compile(void) {
     tcase_add_test(tc, same_bytes_without_a_device);
     tcase_add_test(tc, architectures_and_choices);
     tcase_add_test(tc, refusals);
+    tcase_add_test(tc, matched_filters);
     tcase_add_test(tc, gate_at_its_bound);
     tcase_add_test(tc, no_card_to_measure);
     tcase_add_test(tc, hostile_kernels);

@@ -140,14 +140,23 @@ START_TEST(text_of_a_plan) {
     network *n = make(16, 256);
     drae__err err = {{0}};
     char *text = NULL;
-    ck_assert_int_eq(drae__cuda_plan_text(&n->arch, drae__cuda_card_of(86), NULL, 60, &text, &err),
-                     DRAE_OK);
+    ck_assert_int_eq(
+        drae__cuda_plan_text(&n->arch, drae__cuda_card_of(86), NULL, 60, false, &text, &err),
+        DRAE_OK);
     static const char *const there[] = {"RTX A4500, sm_86", "resblock-",     "+stem",
                                         "igemm-128x128",    "dense_down",    "shared KB",
                                         "floor us",         "GFLOP a patch", "not measured"};
     for (size_t i = 0; i < sizeof there / sizeof there[0]; i++) {
         ck_assert_msg(strstr(text, there[i]) != NULL, "the text lacks \"%s\"", there[i]);
     }
+    ck_assert_ptr_null(strstr(text, "matched filters"));
+    ck_assert_ptr_nonnull(strstr(text, "total: 37 kernels"));
+    free(text);
+    ck_assert_int_eq(
+        drae__cuda_plan_text(&n->arch, drae__cuda_card_of(86), NULL, 60, true, &text, &err),
+        DRAE_OK);
+    ck_assert_ptr_nonnull(strstr(text, "matched filters"));
+    ck_assert_ptr_nonnull(strstr(text, "total: 39 kernels"));
     free(text);
     unmake(n);
 }

@@ -9,5 +9,6 @@ Suite *suite_block(void);
 Suite *suite_dense(void);
 Suite *suite_image(void);
 Suite *suite_score(void);
+Suite *suite_matched(void);
 
 #endif

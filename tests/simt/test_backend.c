@@ -2,6 +2,7 @@
 /* engine/backend_cuda.c on the runtime of tests/simt/runtime: graphs, partial batches, maps,
  * several sessions, and an error at each of its calls. */
 #include "engine/backend.h"
+#include "kernels/matched.h"
 #include "tests/kernels/testutil.h"
 
 #include "runtime/cuda_runtime_api.h"
@@ -17,11 +18,13 @@
 #define PIXELS (SIZE * SIZE)
 #define BATCH  4
 
+#define REGIONS 3
+
 typedef struct fixture {
     drae__model model;
     drae__plan plan;
     drae__engine_data data;
-    float maps[2 * PIXELS];
+    float maps[2][3 * PIXELS]; /* mean, scale, scales of filters: as many floats as pixels */
 } fixture;
 
 /* Weights that keep the size of what passes through: else f16 shows more than in a trained
@@ -41,7 +44,7 @@ static void fill_weights(drae__model *model) {
     }
 }
 
-/* Two regions, the second with maps of z, which decides there. */
+/* Three regions: phi, z of points, z by matched filters. Thresholds that some patches exceed. */
 static fixture *make(int batch) {
     static fixture f;
     memset(&f, 0, sizeof f);
@@ -54,18 +57,26 @@ static fixture *make(int batch) {
     fill_weights(&f.model);
     const drae__params *params = &f.model.params[DRAE__NET_GENERATOR];
     ck_assert_int_eq(drae__plan_create(&arch, params, &f.plan, &err), DRAE_OK);
-    for (size_t i = 0; i < PIXELS; i++) {
-        f.maps[i] = 0.001f * (float)(i % 7);
-        f.maps[PIXELS + i] = 0.05f + 0.001f * (float)(i % 5);
+    ck_assert_uint_eq(drae__m_scales(SIZE), PIXELS);
+    for (size_t i = 0; i < 2 * PIXELS; i++) {
+        float *maps = f.maps[i / PIXELS], *at = maps + i % PIXELS;
+        at[0] = 0.001f * (float)(i % 7);
+        at[PIXELS] = 0.05f + 0.001f * (float)(i % 5);
+        at[2 * PIXELS] = 1.0f + 0.01f * (float)(i % 11);
     }
     f.data = (drae__engine_data){.arch = arch,
                                  .device = DRAE_DEVICE_CUDA,
                                  .batch = batch,
                                  .weights = f.model.data[DRAE__NET_GENERATOR],
                                  .n_weights = params->total};
-    f.data.calibration.n_regions = 2;
-    f.data.calibration.maps[1] = f.maps;
-    f.data.calibration.kind[1] = DRAE__SCORE_Z;
+    f.data.calibration.n_regions = REGIONS;
+    f.data.calibration.threshold[0] = 1e-6f;
+    for (int r = 1; r < REGIONS; r++) {
+        f.data.calibration.maps[r] = f.maps[r - 1];
+        f.data.calibration.kind[r] = DRAE__SCORE_Z;
+        f.data.calibration.threshold[r] = r == 1 ? NAN : 1e6f;
+    }
+    f.data.calibration.filters[2] = f.maps[1] + 2 * PIXELS;
     return &f;
 }
 
@@ -80,6 +91,7 @@ static uint8_t *images(size_t n) {
 typedef struct outcome {
     float *phi, *z, *residual, *recon, *z_map;
     uint8_t *heat, *heat_fixed;
+    drae_verdict verdicts[BATCH];
 } outcome;
 
 static outcome room_for(size_t n) {
@@ -92,17 +104,20 @@ static outcome room_for(size_t n) {
                      .heat_fixed = t_bytes(n * PIXELS)};
 }
 
-static const uint8_t regions[BATCH] = {1, 0, 1, 0};
+static const uint8_t regions[BATCH] = {1, 0, 2, 0};
 static const float anchors[BATCH] = {3.0f, 0.2f, 3.0f, 0.2f};
+static const drae_verdict judged[REGIONS] = {DRAE_VERDICT_REJECT, DRAE_VERDICT_UNDECIDED,
+                                             DRAE_VERDICT_GOOD};
 
-static drae__infer_request request_for(size_t n, const uint8_t *patches, const outcome *to,
-                                       bool maps) {
+static drae__infer_request request_for(size_t n, const uint8_t *patches, outcome *to, bool maps) {
     drae__infer_request r = {.n = n,
                              .patches = patches,
                              .regions = regions,
                              .anchors = anchors,
                              .phi = to->phi,
-                             .z = to->z};
+                             .z = to->z,
+                             .verdicts = to->verdicts};
+    memset(to->verdicts, 0x55, sizeof to->verdicts);
     if (maps) {
         r.residual = to->residual;
         r.recon = to->recon;
@@ -153,7 +168,9 @@ static void compare(const outcome *got, const outcome *want, size_t n) {
     for (size_t i = 0; i < n; i++) {
         t_near("phi", (double)got->phi[i], (double)want->phi[i], 2e-3);
         ck_assert_int_eq(isnan(got->z[i]) != 0, regions[i] == 0);
+        ck_assert_int_eq(got->verdicts[i], judged[regions[i]]);
         if (regions[i] != 0) {
+            /* Over a scale of 0.05, or 9 values of r_1, two of e each, over one of 1. */
             t_near("z", (double)got->z[i], (double)want->z[i], 2e-3 / 0.05);
         }
     }
@@ -195,6 +212,7 @@ START_TEST(beside_the_cpu) {
         memcpy(n == BATCH ? z_first : t_f32(n), got.z, n * sizeof *got.z);
         t_equal_f32("phi", n, again.phi, phi_first);
         ck_assert_mem_eq(again.z, z_first, n * sizeof *again.z);
+        ck_assert_mem_eq(again.verdicts, got.verdicts, n * sizeof *again.verdicts);
     }
     cuda.backend->session_destroy(on_cuda);
     cpu.backend->session_destroy(on_cpu);
@@ -235,10 +253,53 @@ START_TEST(side_by_side) {
 }
 END_TEST
 
+/* Between two cycles a session is kept warm by one launch and one wait; the cycles do not notice.
+ */
+START_TEST(kept_warm) {
+    t_begin("kept warm");
+    fixture *f = make(BATCH);
+    engine e = engine_of(f, &drae__backend_cuda);
+    void *session = session_of(&e);
+    drae__err err = {{0}};
+    uint8_t *patches = images(BATCH);
+    outcome first = room_for(BATCH), second = room_for(BATCH);
+    /* Before any cycle, and between two. */
+    ck_assert_int_eq(e.backend->keep_warm(session, &err), DRAE_OK);
+    for (int i = 0; i < 2; i++) {
+        drae__infer_request r = request_for(BATCH, patches, i == 0 ? &first : &second, false);
+        infer(&e, session, &r);
+        drae_runtime_fail(0, cudaSuccess);
+        ck_assert_int_eq(e.backend->keep_warm(session, &err), DRAE_OK);
+        ck_assert_int_eq(drae_runtime_calls(), 3);
+    }
+    t_equal_f32("phi", BATCH, first.phi, second.phi);
+    ck_assert_mem_eq(first.z, second.z, BATCH * sizeof *first.z);
+    ck_assert_mem_eq(first.verdicts, second.verdicts, sizeof first.verdicts);
+    /* A device that is lost in the pause is found in the pause. */
+    for (int call = 1; call <= 3; call++) {
+        drae_runtime_fail(call, cudaErrorLaunchFailure);
+        ck_assert_int_eq(e.backend->keep_warm(session, &err), DRAE_ERROR_DEVICE);
+        drae__infer_request r = request_for(BATCH, patches, &second, false);
+        ck_assert_int_eq(e.backend->infer(session, &r, &err), DRAE_ERROR_DEVICE);
+        ck_assert_ptr_nonnull(strstr(err.text, "failed before"));
+        ck_assert_int_eq(e.backend->keep_warm(session, &err), DRAE_ERROR_DEVICE);
+        ck_assert_ptr_nonnull(strstr(err.text, "failed before"));
+        e.backend->session_destroy(session);
+        drae_runtime_fail(0, cudaSuccess);
+        session = session_of(&e);
+    }
+    e.backend->session_destroy(session);
+    e.backend->destroy(e.state);
+    ck_assert_int_eq(drae_runtime_alive(), 0);
+    drae__model_free(&f->model);
+    t_end();
+}
+END_TEST
+
 /* Create, session, one inference with maps, one timed, until something fails; closes what is there.
  */
-static drae_status whole_life(const fixture *f, const uint8_t *patches, const outcome *to,
-                              drae__err *err, bool *again_refused) {
+static drae_status whole_life(const fixture *f, const uint8_t *patches, outcome *to, drae__err *err,
+                              bool *again_refused) {
     double seconds[DRAE__PLAN_OPS + 2];
     void *state = NULL, *session = NULL;
     const drae__backend *cuda = &drae__backend_cuda;
@@ -305,6 +366,23 @@ START_TEST(errors_everywhere) {
 }
 END_TEST
 
+/* A score that no kernel makes is refused by name, and before anything else. */
+START_TEST(unknown_score) {
+    t_begin("a score that cuda does not compute");
+    fixture *f = make(1);
+    drae__err err = {{0}};
+    void *state = NULL;
+    f->data.calibration.kind[1] = DRAE__SCORE_KINDS;
+    ck_assert_int_eq(drae__backend_cuda.create(&f->data, &f->plan, "auto", &state, &err),
+                     DRAE_ERROR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(err.text, "region 1 is decided by score"));
+    ck_assert_ptr_null(state);
+    ck_assert_int_eq(drae_runtime_alive(), 0);
+    drae__model_free(&f->model);
+    t_end();
+}
+END_TEST
+
 START_TEST(no_device) {
     t_begin("no device");
     fixture *f = make(1);
@@ -327,7 +405,9 @@ int main(void) {
     suite_add_tcase(suite, tc);
     tcase_add_test(tc, beside_the_cpu);
     tcase_add_test(tc, side_by_side);
+    tcase_add_test(tc, kept_warm);
     tcase_add_loop_test(tc, errors_everywhere, 0, 2);
+    tcase_add_test(tc, unknown_score);
     tcase_add_test(tc, no_device);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define SCORE_BOUND 2e-3 /* of phi, at f16 */
+#define RESULT      DRAE__CUDA_RESULT
 
 typedef struct network {
     int width, size, latent, n;
@@ -105,9 +106,12 @@ START_TEST(scores) {
     const outcome cpu = {t_f32(n), t_f32(n), t_f32(n * pixels)};
     float *maps = maps_of(net);
     run_reference(net, &model, &plan, images, maps, &cpu);
-    int32_t *slots = (int32_t *)(void *)t_bytes(n * sizeof *slots);
+    static const drae__cuda_region table[2] = {
+        {.maps = 0, .filters = -1, .kind = DRAE__CUDA_BY_Z, .threshold = 1e6f},
+        {.maps = -1, .filters = -1, .kind = DRAE__CUDA_BY_PHI, .threshold = 1e-6f}};
+    int32_t *regions = (int32_t *)(void *)t_bytes(n * sizeof *regions);
     for (size_t i = 0; i < n; i++) {
-        slots[i] = region_of(i) == 0 ? 0 : -1;
+        regions[i] = region_of(i);
     }
 
     const drae__cuda_device device = {.arch = 86, .sm_count = 8, .shared_max = net->shared_max};
@@ -121,17 +125,20 @@ START_TEST(scores) {
         .arena = cuda_empty(program.arena_bytes),
         .images = cuda_upload(images, n * pixels),
         .maps = cuda_upload(maps, 2 * pixels * sizeof *maps),
-        .slots = cuda_upload(slots, n * sizeof *slots),
+        .table = cuda_upload(table, sizeof table),
+        .regions = cuda_upload(regions, n * sizeof *regions),
         .recon = cuda_empty(n * pixels * sizeof(float)),
     };
-    float *result = t_f32(4 * n), *result2 = t_f32(4 * n);
+    float *result = t_f32(RESULT * n), *result2 = t_f32(RESULT * n);
     t_pair got = t_result(n * pixels);
     float *again = t_f32(n * pixels);
     run_program(&program, &memory, n, result, got.f);
     for (size_t i = 0; i < n; i++) {
-        t_near("phi", (double)result[4 * i], (double)cpu.phi[i], SCORE_BOUND);
-        float z = result[4 * i + 3];
-        if (slots[i] < 0) {
+        t_near("phi", (double)result[RESULT * i], (double)cpu.phi[i], SCORE_BOUND);
+        float z = result[RESULT * i + 3];
+        t_near("verdict", (double)result[RESULT * i + 4],
+               regions[i] == 0 ? DRAE__CUDA_GOOD : DRAE__CUDA_REJECT, 0.0);
+        if (table[regions[i]].maps < 0) {
             ck_assert_msg(isnan(z), "%s: z of patch %zu is %g", t_name(), i, (double)z);
         } else {
             /* What f16 changes in X^, over a scale of 0.02. */
@@ -145,9 +152,9 @@ START_TEST(scores) {
 
     /* The same bits again, and for fewer patches in the same buffers. */
     run_program(&program, &memory, n, result2, again);
-    t_equal_f32("result", 4 * n, result, result2);
+    t_equal_f32("result", RESULT * n, result, result2);
     run_program(&program, &memory, 1, result2, again);
-    t_equal_f32("result of one", 4, result, result2);
+    t_equal_f32("result of one", RESULT, result, result2);
     t_equal_f32("reconstruction of one", pixels, got.f, again);
 
     char text[16384];

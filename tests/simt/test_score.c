@@ -42,6 +42,7 @@ static const shape shapes[] = {
 
 #define SHAPES ((int)(sizeof shapes / sizeof shapes[0]))
 #define MAPS   2
+#define RESULT DRAE__CUDA_RESULT
 
 typedef struct score_case {
     const shape *s;
@@ -50,13 +51,18 @@ typedef struct score_case {
     t_pair maps; /* [MAPS,2,size,size] */
     t_pair recon;
     float *recon_device, *z_device, *result_device;
-    int32_t *slots;
+    int32_t *regions;
     drae__cuda_out_score op;
 } score_case;
 
-/* Patch p takes maps 1, 0, none, in turn. */
-static int32_t slot_of(size_t p) {
-    return p % 3 == 2 ? -1 : (int32_t)(1 - p % 3);
+/* Patch p takes maps 1, 0, none, in turn: region 2 has none. */
+static const drae__cuda_region table[] = {{0, -1, DRAE__CUDA_BY_Z, 1.0f, 0.0f},
+                                          {1, -1, DRAE__CUDA_BY_PHI, 1.0f, 0.0f},
+                                          {-1, -1, DRAE__CUDA_BY_PHI, 1.0f, 0.0f}};
+
+static int32_t region_of(size_t p) {
+    static const int32_t turns[] = {1, 0, 2};
+    return turns[p % 3];
 }
 
 /* Features that make X^ what the picture wants: the logit in two f16 halves on channels 0 and 1,
@@ -108,9 +114,9 @@ static score_case make_case(const shape *s) {
         k.maps.f[i] = i / k.plane % 2 == 1 ? 0.05f + fabsf(k.maps.f[i]) : k.maps.f[i];
         k.maps.d[i] = (double)k.maps.f[i];
     }
-    k.slots = (int32_t *)(void *)t_bytes(n * sizeof *k.slots);
+    k.regions = (int32_t *)(void *)t_bytes(n * sizeof *k.regions);
     for (size_t p = 0; p < n; p++) {
-        k.slots[p] = slot_of(p);
+        k.regions[p] = region_of(p);
     }
     k.recon = t_result(k.pixels);
     for (size_t p = 0; p < n; p++) {
@@ -130,7 +136,8 @@ static score_case make_case(const shape *s) {
         .bias = cuda_upload(bias.f, sizeof(float)),
         .image = cuda_upload(k.image, k.pixels),
         .maps = cuda_upload(k.maps.f, k.maps.n * sizeof(float)),
-        .slots = cuda_upload(k.slots, n * sizeof *k.slots),
+        .table = cuda_upload(table, sizeof table),
+        .regions = cuda_upload(k.regions, n * sizeof *k.regions),
         .recon = k.recon_device,
         .z = k.z_device,
         .partial = cuda_empty(drae__cuda_out_score_partial(s->n, s->size) * sizeof(float)),
@@ -155,7 +162,7 @@ static void check_z(const score_case *k, size_t p, const double *x, const double
     float *z = t_f32(k->plane);
     double *want = t_f64(k->plane), *got = t_f64(k->plane);
     cuda_download(z, k->z_device + p * k->plane, k->plane * sizeof(float));
-    const double *mean = k->maps.d + 2 * k->plane * (size_t)k->slots[p];
+    const double *mean = k->maps.d + 2 * k->plane * (size_t)table[k->regions[p]].maps;
     drae__ref_infer_z(k->s->size, x, y, mean, mean + k->plane, want);
     for (size_t i = 0; i < k->plane; i++) {
         /* 25 terms of at most 1, weights that sum to 1, over a scale of at least 0.05. */
@@ -232,7 +239,7 @@ START_TEST(score) {
         t_near("phi", (double)r[0], phi, 2e-6 + 2e-5 * phi);
         t_near("least", (double)r[1], least, 2e-7);
         t_near("greatest", (double)r[2], greatest, 2e-7);
-        if (k.slots[p] >= 0) {
+        if (table[k.regions[p]].maps >= 0) {
             check_z(&k, p, x, y, r[3]);
         } else {
             ck_assert_msg(isnan(r[3]), "%s: z of patch %zu, which has no maps, is %g", t_name(), p,
@@ -245,12 +252,14 @@ START_TEST(score) {
     k.op.recon = k.op.z = NULL;
     run(&k, again);
     t_equal_f32("result", n * DRAE__CUDA_RESULT, got, again);
-    k.op.slots = NULL;
+    k.op.table = NULL;
+    k.op.regions = NULL;
     k.op.maps = NULL;
     run(&k, again);
     for (size_t p = 0; p < n; p++) {
-        t_equal_f32("phi, least, greatest", 3, got + 4 * p, again + 4 * p);
-        ck_assert(isnan(again[4 * p + 3]));
+        t_equal_f32("phi, least, greatest", 3, got + RESULT * p, again + RESULT * p);
+        ck_assert(isnan(again[RESULT * p + 3]));
+        t_near("verdict", (double)again[RESULT * p + 4], DRAE__CUDA_UNDECIDED, 0.0);
     }
     t_end();
 }
@@ -268,7 +277,7 @@ START_TEST(not_finite) {
         k.op.maps = cuda_upload(maps, k.maps.n * sizeof *maps);
         run(&k, got);
         ck_assert(isnan(got[3]) && isfinite(got[0]));
-        ck_assert(isfinite(got[7]));
+        ck_assert(isfinite(got[RESULT + 3]));
     } else {
         uint16_t *src = (uint16_t *)(void *)t_bytes(k.pixels * 16 * sizeof *src);
         memset(src, 0, k.pixels * 16 * sizeof *src);
@@ -276,7 +285,7 @@ START_TEST(not_finite) {
         k.op.src = cuda_upload(src, k.pixels * 16 * sizeof *src);
         run(&k, got);
         ck_assert(isnan(got[0]) && isnan(got[3]));
-        ck_assert(isfinite(got[4]) && isfinite(got[7]));
+        ck_assert(isfinite(got[RESULT]) && isfinite(got[RESULT + 3]));
     }
     t_end();
 }
@@ -328,6 +337,49 @@ START_TEST(equal_values) {
 }
 END_TEST
 
+/* Thresholds above, at, one place below and far below the score, with bands and without: each score
+ * deciding. What is not finite is rejected whatever the limits say. */
+START_TEST(verdicts) {
+    t_begin("verdicts by score %d", _i);
+    static const shape s = {1, 32, 8, DRAE__SSIM_GAUSSIAN, PICTURE_NEAR};
+    score_case k = make_case(&s);
+    float got[RESULT];
+    run(&k, got);
+    const float own = _i == DRAE__CUDA_BY_Z ? got[3] : got[0];
+    const float below = nextafterf(own, 0.0f);
+    const struct {
+        float threshold, undecided;
+        int verdict;
+    } limits[] = {
+        {NAN, 0.0f, DRAE__CUDA_UNDECIDED},  {2.0f * own, 0.0f, DRAE__CUDA_GOOD},
+        {own, 0.0f, DRAE__CUDA_GOOD},       {below, 0.0f, DRAE__CUDA_REJECT},
+        {2.0f * own, own, DRAE__CUDA_GOOD}, {2.0f * own, below, DRAE__CUDA_UNDECIDED},
+        {own, below, DRAE__CUDA_UNDECIDED}, {below, 0.5f * below, DRAE__CUDA_REJECT},
+        {INFINITY, 0.0f, DRAE__CUDA_GOOD},
+    };
+    ck_assert(own > 0.0f);
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        drae__cuda_region row = {0, -1, _i, limits[i].threshold, limits[i].undecided};
+        k.op.table = cuda_upload(&row, sizeof row);
+        k.op.regions = cuda_upload(&(int32_t){0}, sizeof(int32_t));
+        k.op.maps = cuda_upload(k.maps.f + 2 * k.plane, 2 * k.plane * sizeof(float));
+        run(&k, got);
+        ck_assert_msg(got[4] == (float)limits[i].verdict, "%s: limits %zu: verdict %g, expected %d",
+                      t_name(), i, (double)got[4], limits[i].verdict);
+    }
+    uint16_t *src = (uint16_t *)(void *)t_bytes(k.pixels * 8 * sizeof *src);
+    memset(src, 0x7E, k.pixels * 8 * sizeof *src); /* NaN */
+    k.op.src = cuda_upload(src, k.pixels * 8 * sizeof *src);
+    for (int i = 0; i < 2; i++) {
+        drae__cuda_region row = {0, -1, _i, i == 0 ? NAN : INFINITY, 0.0f};
+        k.op.table = cuda_upload(&row, sizeof row);
+        run(&k, got);
+        t_near("verdict of what is not finite", (double)got[4], DRAE__CUDA_REJECT, 0.0);
+    }
+    t_end();
+}
+END_TEST
+
 START_TEST(refusals) {
     drae__err err;
     drae__cuda_out_score op = {.n = 1, .size = 10, .c = 8};
@@ -349,6 +401,7 @@ Suite *suite_score(void) {
     tcase_add_loop_test(tc, not_finite, 0, 2);
     tcase_add_test(tc, many_tiles);
     tcase_add_loop_test(tc, equal_values, 0, 3);
+    tcase_add_loop_test(tc, verdicts, DRAE__CUDA_BY_PHI, DRAE__CUDA_BY_Z + 1);
     tcase_add_test(tc, refusals);
     return suite;
 }
