@@ -111,15 +111,21 @@ done:
     return status;
 }
 
-/* Why frames have no patches: results.jsonl says that they have none, a person wants to know why.
- */
+/* Why files gave no patches: results.jsonl says that there are none, a person wants to know why. Of
+ * frames without their part the first few, of bad files all. */
 static void tell_lost(drae__inspect_run *r, const drae__batch *batch, drae__progress *progress) {
     for (size_t i = 0; i < batch->n; i++) {
         size_t index = batch->indices[i];
         const char *why = drae__source_why_lost(r->in.source, index);
-        if (why != NULL && r->n_lost++ < LOST_LINES) {
+        if (why == NULL) {
+            continue;
+        }
+        bool bad = batch->reasons[i] == DRAE_REASON_IMAGE;
+        r->n_bad += bad ? 1 : 0;
+        if (bad || r->n_lost++ < LOST_LINES) {
             drae__progress_clear(progress);
-            (void)fprintf(stderr, "drae inspect: %s: %s\n", drae__source_file(r->in.source, index),
+            (void)fprintf(stderr, "drae inspect: %s: %s\n",
+                          bad ? "passed over, rejected" : drae__source_file(r->in.source, index),
                           why);
         }
     }
@@ -168,7 +174,7 @@ done:
 static drae_status conclude(drae__inspect_run *r, drae__err *err) {
     const char *sha256 = "";
     (void)drae_engine_get_text(r->engine, DRAE_ENGINE_SHA256, &sha256);
-    drae_status status = drae__results_summarize(r->results, sha256, r->o->quiet, err);
+    drae_status status = drae__results_summarize(r->results, sha256, r->n_bad, r->o->quiet, err);
     if (status == DRAE_OK && !r->o->quiet) {
         printf("\n%s: %s, %s", r->o->out, DRAE__RESULTS_FILE, DRAE__SUMMARY_FILE);
         printf(", %zu contact sheets, %zu overlays\n", r->n_sheets, r->n_overlays);
@@ -215,6 +221,8 @@ static int inspect_main(int argc, char **argv) {
         DRAE__TEXT("vote", 0, &o.vote, "K/N",
                    "runs of a product that must agree [7/10 in proportion]"),
         DRAE__INT("threads", &o.threads, 0, 1024, "N", "threads that infer, 0: one a processor"),
+        DRAE__FLAG("skip-bad", 0, &o.skip_bad,
+                   "of a folder: reject what cannot be read, and go on"),
         DRAE__FLAG("force", 0, &o.force, "write into a folder that holds other files"),
         DRAE__FLAG("quiet", 'q', &o.quiet, "no progress, no table"),
     };

@@ -33,6 +33,7 @@ drae_status drae__source_open_frames(drae__source *source, const char *recipe, d
     DRAE__TRY(drae__frames_list(source->folder, &source->frames, err));
     DRAE__TRY(load_labels(source, err));
     source->names = source->frames.names;
+    source->n_files = source->frames.n;
     source->per_frame = geometry->n_regions;
     size_t frame_bytes = (size_t)geometry->frame_width * (size_t)geometry->frame_height;
     size_t patch_bytes = (size_t)source->size * (size_t)source->size;
@@ -42,12 +43,10 @@ drae_status drae__source_open_frames(drae__source *source, const char *recipe, d
         status = drae__fail(err, DRAE_ERROR_FILE, "%s: too many frames", source->folder);
         goto done;
     }
-    source->why_lost = calloc(source->frames.n, sizeof *source->why_lost);
     source->frame = malloc(frame_bytes);
     source->patches = malloc(cut_bytes);
     source->workspace = drae__aligned_alloc(drae__frame_workspace_bytes(source->recipe));
-    if (source->why_lost == NULL || source->frame == NULL || source->patches == NULL ||
-        source->workspace == NULL) {
+    if (source->frame == NULL || source->patches == NULL || source->workspace == NULL) {
         status =
             drae__fail(err, DRAE_ERROR_MEMORY, "no memory for a frame of %zu bytes", frame_bytes);
         goto done;
@@ -87,18 +86,12 @@ drae_status drae__source_cut_frame(drae__source *source, size_t f, drae__err *er
         status = drae__frame_read(path, geometry->frame_width, geometry->frame_height,
                                   source->frame, err);
     }
+    source->reason = DRAE_REASON_NONE;
     if (status == DRAE_OK) {
         status = drae__frame_cut(source->recipe, source->frame, (size_t)geometry->frame_width,
                                  source->workspace, source->patches, NULL, err);
-        source->found = status == DRAE_OK;
-        if (status == DRAE_ERROR_NO_PART) {
-            /* Once: whoever got a batch may be reading it. Without memory there is no text. */
-            if (source->why_lost[f] == NULL) {
-                source->why_lost[f] = strdup(err->text);
-            }
-            status = DRAE_OK;
-        }
     }
+    status = drae__source_judge(source, f, status, &source->reason, err);
     if (status == DRAE_OK) {
         source->cut = f;
     }

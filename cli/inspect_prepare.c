@@ -183,6 +183,12 @@ drae_status drae__inspect_prepare(drae__inspect_run *r, drae__err *err) {
     DRAE__TRY(open_engine(r, err));
     DRAE__TRY(drae__source_open(o->data.items, o->data.n, o->recipe, in->size, (int)o->region,
                                 &in->source, err));
+    if (o->skip_bad && !drae__source_skip_bad(in->source)) {
+        status =
+            drae__fail(err, DRAE_ERROR_ARGUMENT,
+                       "--skip-bad skips files of a folder: %s is a data set", o->data.items[0]);
+        goto done;
+    }
     in->n = drae__source_count(in->source);
     in->records = drae__source_records(in->source);
     in->labelled = drae__source_has(in->source, "label");

@@ -37,6 +37,6 @@ void drae__results_close(drae__results *results);
 /* After finish: summary.json, and unless quiet the table on standard output. engine_sha256 names
  * the engine. */
 drae_status drae__results_summarize(const drae__results *results, const char *engine_sha256,
-                                    bool quiet, drae__err *err);
+                                    size_t n_bad, bool quiet, drae__err *err);
 
 #endif

@@ -22,6 +22,7 @@ typedef struct drae__inspect_options {
     const char *vote;
     long region;
     long threads;
+    bool skip_bad;
     bool force;
     bool quiet;
 } drae__inspect_options;
@@ -50,6 +51,7 @@ typedef struct drae__inspect_run {
     size_t n_strips_done;
     size_t n_sheets, n_overlays;
     size_t n_lost; /* frames without their part */
+    size_t n_bad;  /* files that were skipped */
 } drae__inspect_run;
 
 /* Opens engine and data, checks both, then takes the folder: what is refused leaves no trace. */

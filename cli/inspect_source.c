@@ -53,6 +53,10 @@ drae_status drae__source_open(const char *const *paths, size_t n_paths, const ch
         fresh->folder = paths[0];
         DRAE__TRY(recipe != NULL ? drae__source_open_frames(fresh, recipe, err)
                                  : drae__source_open_images(fresh, region, err));
+        fresh->why_lost = calloc(fresh->n_files, sizeof *fresh->why_lost);
+        if (fresh->why_lost == NULL) {
+            status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu files", fresh->n_files);
+        }
     } else if (recipe != NULL) {
         status = drae__fail(err, DRAE_ERROR_ARGUMENT,
                             "--recipe cuts camera frames: --data must then be one folder of them");
@@ -74,16 +78,16 @@ void drae__source_close(drae__source *source) {
     if (source == NULL) {
         return;
     }
+    for (size_t i = 0; source->why_lost != NULL && i < source->n_files; i++) {
+        free(source->why_lost[i]);
+    }
+    free(source->why_lost);
     if (source->recipe == NULL) {
         for (size_t i = 0; i < source->n_files; i++) {
             free(source->names[i]);
         }
         free(source->names);
     }
-    for (size_t i = 0; source->why_lost != NULL && i < source->frames.n; i++) {
-        free(source->why_lost[i]);
-    }
-    free(source->why_lost);
     drae__frames_free(&source->frames);
     drae__frame_labels_free(source->labels);
     drae__recipe_destroy(source->recipe);
@@ -140,10 +144,31 @@ const char *drae__source_file(const drae__source *source, size_t index) {
 }
 
 const char *drae__source_why_lost(const drae__source *source, size_t index) {
-    if (source->recipe == NULL || index % source->per_frame != 0) {
+    size_t per_file = source->recipe != NULL ? source->per_frame : 1;
+    if (source->why_lost == NULL || index % per_file != 0) {
         return NULL;
     }
-    return source->why_lost[index / source->per_frame];
+    return source->why_lost[index / per_file];
+}
+
+bool drae__source_skip_bad(drae__source *source) {
+    source->skip_bad = source->folder != NULL;
+    return source->skip_bad;
+}
+
+drae_status drae__source_judge(drae__source *source, size_t f, drae_status status,
+                               drae_reason *reason, const drae__err *err) {
+    if (status == DRAE_ERROR_NO_PART) {
+        *reason = DRAE_REASON_NOT_FOUND;
+    } else if (status == DRAE_ERROR_FILE && source->skip_bad) {
+        *reason = DRAE_REASON_IMAGE;
+    } else {
+        return status;
+    }
+    if (source->why_lost[f] == NULL) {
+        source->why_lost[f] = strdup(err->text); /* without memory there is no text */
+    }
+    return DRAE_OK;
 }
 
 drae_status drae__source_read(drae__source *source, const size_t *indices, size_t n, uint8_t *dst,
@@ -155,19 +180,23 @@ drae_status drae__source_read(drae__source *source, const size_t *indices, size_
     drae_status status = DRAE_OK;
     size_t patch_bytes = (size_t)source->size * (size_t)source->size;
     for (size_t i = 0; i < n && status == DRAE_OK; i++) {
+        drae_reason reason = DRAE_REASON_NONE;
         if (source->recipe == NULL) {
             status = drae__source_read_image(source, indices[i], dst + i * patch_bytes, err);
+            status = drae__source_judge(source, indices[i], status, &reason, err);
+            reasons[i] = (uint8_t)reason;
             continue;
         }
         size_t f = indices[i] / source->per_frame;
         if (f != source->cut) {
             status = drae__source_cut_frame(source, f, err);
         }
-        if (status == DRAE_OK && source->found) {
+        reason = source->reason;
+        if (status == DRAE_OK && reason == DRAE_REASON_NONE) {
             memcpy(dst + i * patch_bytes,
                    source->patches + indices[i] % source->per_frame * patch_bytes, patch_bytes);
         } else {
-            reasons[i] = DRAE_REASON_NOT_FOUND;
+            reasons[i] = (uint8_t)reason;
         }
     }
     return status;

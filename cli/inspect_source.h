@@ -34,9 +34,13 @@ const char *drae__source_defect_name(const drae__source *source, int defect);
 /* The image file that a patch comes from, NULL for data sets. */
 const char *drae__source_file(const drae__source *source, size_t index);
 
-/* The first patch of a frame that was read and whose part was not found: the library's line why.
- * NULL for all others. The thread that gets a batch may ask for its patches while another reads on.
- */
+/* From now on a file that cannot be read, or has another size, is no failure: its patches have
+ * DRAE_REASON_IMAGE. False, and nothing done, where the data is no folder. */
+bool drae__source_skip_bad(drae__source *source);
+
+/* The first patch of a file that gave none (its part was not found, or it is bad and skipped): the
+ * line why. NULL for all others. The thread that gets a batch may ask for its patches while another
+ * reads on. */
 const char *drae__source_why_lost(const drae__source *source, size_t index);
 
 /* What says which patches these are: the data hash of data sets (docs/formats.md); of images the
@@ -46,8 +50,8 @@ drae_status drae__source_hash(drae__source *source, char hex[65], drae__err *err
 
 /*
  * Reads n patches into dst [n,size,size]. reasons[i] is DRAE_REASON_NONE, or why there is no patch
- * (a frame in which the part was not found); dst of those is untouched. A file that cannot be read
- * is ERROR_FILE. One thread at a time.
+ * (a frame in which the part was not found, a bad file that is skipped); dst of those is undefined.
+ * A bad file that is not skipped is ERROR_FILE. One thread at a time.
  */
 drae_status drae__source_read(drae__source *source, const size_t *indices, size_t n, uint8_t *dst,
                               uint8_t *reasons, drae__err *err);

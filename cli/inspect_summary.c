@@ -80,7 +80,7 @@ static drae__tally sum_of_regions(const drae__results *results) {
 
 static drae_status write_summary(const drae__results *results, const drae__tally *all,
                                  const double *auroc, double auroc_all, const char *engine_sha256,
-                                 drae__err *err) {
+                                 size_t n_bad, drae__err *err) {
     const drae__inspection *in = results->inspection;
     drae__jsonl *lines = NULL;
     drae_status status = drae__jsonl_create(results->summary, &lines, err);
@@ -91,6 +91,7 @@ static drae_status write_summary(const drae__results *results, const drae__tally
     drae__jsonl_text(lines, "engine_sha256", engine_sha256);
     put_level(lines, "patches", all, in->labelled);
     drae__jsonl_uint(lines, "patches_without_result", results->n_no_result);
+    drae__jsonl_uint(lines, "files_skipped", n_bad);
     if (in->labelled) {
         drae__jsonl_double(lines, "auroc", auroc_all);
     }
@@ -147,7 +148,7 @@ static void print_summary(const drae__results *results, const drae__tally *all, 
 }
 
 drae_status drae__results_summarize(const drae__results *results, const char *engine_sha256,
-                                    bool quiet, drae__err *err) {
+                                    size_t n_bad, bool quiet, drae__err *err) {
     const drae__inspection *in = results->inspection;
     double auroc[DRAE__REGIONS_MAX];
     drae__scored *items = calloc(in->n, sizeof *items);
@@ -160,9 +161,12 @@ drae_status drae__results_summarize(const drae__results *results, const char *en
     double auroc_all = auroc_of(in, -1, items);
     free(items);
     drae__tally all = sum_of_regions(results);
-    drae_status status = write_summary(results, &all, auroc, auroc_all, engine_sha256, err);
+    drae_status status = write_summary(results, &all, auroc, auroc_all, engine_sha256, n_bad, err);
     if (status == DRAE_OK && !quiet) {
         print_summary(results, &all, auroc, auroc_all);
+        if (n_bad > 0) {
+            printf("%zu files could not be read: passed over, their patches rejected\n", n_bad);
+        }
     }
     return status;
 }

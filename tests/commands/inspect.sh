@@ -143,6 +143,61 @@ check "input that is refused leaves no folder" test ! -e no
 expect 3 'photos/.*\.png: [0-9]+ x [0-9]+ pixels, the engine takes patches of 96 x 96' \
     "$DRAE" inspect -q --engine line.drae --data photos --out wrong_size
 
+# ---- bad files in a folder -------------------------------------------------------------------------
+# le N VALUE...: integers of N bytes, low byte first.
+le() {
+    local bytes=$1 value i
+    shift
+    for value; do
+        for ((i = 0; i < bytes; i++, value /= 256)); do
+            printf "\\x$(printf %02x $((value % 256)))"
+        done
+    done
+}
+# tiff SIDE FILE: a gray square.
+tiff() {
+    local side=$1 tag
+    {
+        printf 'II*\0'
+        le 4 8
+        le 2 9
+        for tag in 256:"$side" 257:"$side" 258:8 259:1 262:1 273:122 277:1 278:"$side" 279:$((side * side)); do
+            le 2 "${tag%:*}" 4
+            le 4 1 "${tag#*:}"
+        done
+        le 4 0
+        head -c $((side * side)) /dev/zero | tr '\0' '\200'
+    } >"$2"
+}
+mkdir bad bad/g_folder.png
+tiff 96 bad/a_good.tif
+tiff 64 bad/b_small.tif
+: >bad/c_empty.png
+head -c 5000 bad/a_good.tif >bad/d_cut.tif
+echo 'no image' >bad/e_text.jpg
+tiff 96 bad/f_good.tif
+expect 3 'b_small.tif: 64 x 64 pixels' "$DRAE" inspect -q --engine line.drae --data bad --out bad_stop
+check "without --skip-bad a bad file stops the run" test ! -e bad_stop/results.jsonl
+"$DRAE" inspect --engine line.drae --data bad --skip-bad --out bad_skip --heatmaps all >stdout.txt 2>stderr.txt
+check "--skip-bad goes on, with status 0" test $? -eq 0
+for name in b_small.tif:'64 x 64 pixels' c_empty.png:'the file is empty' d_cut.tif:damaged e_text.jpg:neither g_folder.png:.; do
+    check "a line says why: $name" \
+        test "$(grep -cE "^drae inspect: passed over, rejected: bad/${name%%:*}: .*${name#*:}" stderr.txt)" -eq 1
+    check "rejected, with the reason: $name" test "$(grep '"score":null' bad_skip/results.jsonl |
+        grep '"reject":true,"reason":"image missing or not readable"' | grep -c "\"file\":\"${name%%:*}\"")" -eq 1
+done
+check "and nothing else is said" test "$(wc -l <stderr.txt)" -eq 5
+check "the good ones have scores, in their places" \
+    test "$(grep '"score":[0-9]' bad_skip/results.jsonl | grep -oE '"index":[0-9]+' | tr '\n' ' ')" = '"index":0 "index":5 '
+check "the summary counts what was skipped" \
+    grep -q '"patches_without_result":5,"files_skipped":5' bad_skip/summary.json
+check "so does the table" grep -q '^5 files could not be read' stdout.txt
+check "two overlays, one sheet" \
+    test "$(find bad_skip/patches bad_skip/sheets -name '*.png' | wc -l)" -eq 3
+ok "$DRAE" inspect -q --engine line.drae --data tiles.h5 --out all
+check "nothing skipped counts as 0" grep -q '"files_skipped":0' all/summary.json
+expect 2 'tiles.h5 is a data set' "$DRAE" inspect -q --engine line.drae --data tiles.h5 --out no --skip-bad
+
 # ---- patch images: overlays make 8-bit PNGs of any size; the engine's own are cut from frames ---
 ok "$DRAE" train --quiet --data kit.h5 --out big --width 8 --latent 8 --batch 2 --max-steps 1 \
     --w-adv 0 --w-enc 0
@@ -185,6 +240,16 @@ first=b000_p000007_r00_f00.png
 expect 3 "$first" "$DRAE" inspect -q --engine big.drae --data frames --recipe frames/recipe.yaml --out zero
 head -c 20000 far/$first >frames/$first
 expect 3 "$first" "$DRAE" inspect -q --engine big.drae --data frames --recipe frames/recipe.yaml --out half
+"$DRAE" inspect -q --engine big.drae --data frames --recipe frames/recipe.yaml --out half --skip-bad --heatmaps none \
+    >stdout.txt 2>stderr.txt
+check "a damaged frame is skipped when asked for" test $? -eq 0
+check "with one line" test "$(grep -c "^drae inspect: passed over, rejected: frames/$first: " stderr.txt)" -eq 1 -a \
+    "$(wc -l <stderr.txt)" -eq 1
+check "all its patches are rejected" \
+    test "$(grep -c '"reject":true,"reason":"image missing or not readable".*"type":"patch","batch":0,"product":7' half/results.jsonl)" -eq 20
+check "and its strip" \
+    test "$(grep '"type":"strip"' half/results.jsonl | grep '"product":7' | grep -c '"reject":true')" -eq 1
+check "other products keep their scores" test "$(grep -c '"score":[0-9]' half/results.jsonl)" -eq 40
 expect 3 "absent" "$DRAE" inspect -q --engine big.drae --data absent --recipe frames/recipe.yaml --out no
 
 # ---- full disk, interruption -------------------------------------------------------------------
