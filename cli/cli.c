@@ -2,6 +2,7 @@
 /* Option parsing, help pages and exit statuses for all subcommands. */
 #include "cli/cli.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define RUNS_MAX 4096 /* of a vote */
 
@@ -68,6 +70,31 @@ int drae__cli_error(const drae__command *command, drae_status status, const drae
 
 int drae__cli_done(const drae__command *command, drae_status status, const drae__err *err) {
     return status == DRAE_OK ? DRAE__EXIT_DONE : drae__cli_error(command, status, err);
+}
+
+drae_status drae__cli_spare_file(const char *path, bool force, drae__err *err) {
+    struct stat info;
+    if (!force && stat(path, &info) == 0 && S_ISREG(info.st_mode)) {
+        return drae__fail(err, DRAE_ERROR_ARGUMENT, "%s: is there already; --force replaces it",
+                          path);
+    }
+    return DRAE_OK;
+}
+
+drae_status drae__cli_spare_folder(const char *path, bool force, drae__err *err) {
+    DIR *entries = force ? NULL : opendir(path);
+    bool empty = true;
+    for (const struct dirent *entry; entries != NULL && (entry = readdir(entries)) != NULL;) {
+        empty = empty && entry->d_name[0] == '.';
+    }
+    if (entries != NULL) {
+        (void)closedir(entries);
+    }
+    return empty ? DRAE_OK
+                 : drae__fail(err, DRAE_ERROR_ARGUMENT,
+                              "%s: holds files; choose another folder, or --force to write among "
+                              "them",
+                              path);
 }
 
 int drae__cli_run(const drae__command *command, drae__option *options, size_t n, int argc,

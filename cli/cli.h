@@ -113,6 +113,11 @@ drae_status drae__cli_vote(const char *text, size_t n_runs, int *needed, int *ru
 drae_status drae__cli_join(const char *folder, const char *name, char path[DRAE__PATH_BYTES],
                            drae__err *err);
 
+/* A file that is there, or a folder that holds anything, is refused with ERROR_ARGUMENT and a line
+ * that names --force, unless force. Hidden files do not count. */
+drae_status drae__cli_spare_file(const char *path, bool force, drae__err *err);
+drae_status drae__cli_spare_folder(const char *path, bool force, drae__err *err);
+
 /* Prints "drae <command>: <message>" on standard error and returns the exit status of status. */
 int drae__cli_error(const drae__command *command, drae_status status, const drae__err *err);
 /* The exit status of finished work: that of an error, or 0. */

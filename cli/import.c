@@ -42,7 +42,7 @@ static int run(int argc, char **argv) {
     const char *output = NULL, *layout = "folder", *split = "all", *recipe = NULL;
     long size = 256, region = 0, black = 0, white = 65535, deflate = 1;
     bool tile = false, recursive = false, good = false, defective = false, any_size = false;
-    bool skip_bad = false, quiet = false;
+    bool skip_bad = false, force = false, quiet = false;
     drae__text_list paths = {NULL, 0};
     drae__option options[] = {
         DRAE__TEXT("output", 'o', &output, "FILE", "data set to write (HDF5)"),
@@ -65,6 +65,7 @@ static int run(int argc, char **argv) {
         DRAE__FLAG("skip-bad", 0, &skip_bad,
                    "list bad images and go on; else the first one ends the import"),
         DRAE__INT("deflate", &deflate, 0, 9, "N", "compression, 0 none to 9"),
+        DRAE__FLAG("force", 0, &force, "replace FILE"),
         DRAE__FLAG("quiet", 'q', &quiet, "no progress"),
     };
     const size_t n = sizeof options / sizeof options[0];
@@ -90,6 +91,11 @@ static int run(int argc, char **argv) {
     }
     if (levels && white <= black) {
         exit_status = drae__cli_usage_error(self, "--black must be less than --white");
+        goto done;
+    }
+    status = drae__cli_spare_file(output, force, &err);
+    if (status != DRAE_OK) {
+        exit_status = drae__cli_error(self, status, &err);
         goto done;
     }
     drae__cli_catch_signals();

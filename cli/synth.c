@@ -180,7 +180,7 @@ static int run(int argc, char **argv) {
     const char *output = NULL, *frames_out = NULL;
     long strips = config.strips, runs = config.runs, frames = config.frames;
     long first_product = 0, batch = 0, resin = 0, threads = 0;
-    bool good_only = false, quiet = false;
+    bool good_only = false, force = false, quiet = false;
     drae__option options[] = {
         DRAE__TEXT("output", 'o', &output, "FILE", "data set to write (HDF5)"),
         DRAE__INT("strips", &strips, 1, DRAE__SYNTH_PRODUCT_MAX, "N", "strips of 5 vials"),
@@ -210,6 +210,7 @@ static int run(int argc, char **argv) {
         DRAE__INT("resin", &resin, 0, 1, "0|1", "1: a new resin, hazier and darker"),
         DRAE__INT("threads", &threads, 0, 1024, "N",
                   "0 takes all; the output does not depend on it"),
+        DRAE__FLAG("force", 0, &force, "replace FILE, write into a DIR that holds files"),
         DRAE__FLAG("quiet", 'q', &quiet, "no progress"),
     };
     const size_t n = sizeof options / sizeof options[0];
@@ -237,6 +238,12 @@ static int run(int argc, char **argv) {
 
     drae__err err = {.text = ""};
     drae_status status = drae__synth_check(&config, &err);
+    if (status == DRAE_OK && output != NULL) {
+        status = drae__cli_spare_file(output, force, &err);
+    }
+    if (status == DRAE_OK && frames_out != NULL) {
+        status = drae__cli_spare_folder(frames_out, force, &err);
+    }
     if (status != DRAE_OK) {
         return drae__cli_error(self, status, &err);
     }

@@ -29,9 +29,9 @@ for category in "$@"; do
             cp "$image" "$dir/$half/"
             i=$((i + 1))
         done
-        "$drae" import -q -o "$dir/train.h5" --good "$dir/train"
-        "$drae" import -q -o "$dir/test.h5" --layout mvtec --split test "$data/$category"
-        "$drae" import -q -o "$dir/calib.h5" --good "$dir/calib"
+        "$drae" import -q --force -o "$dir/train.h5" --good "$dir/train"
+        "$drae" import -q --force -o "$dir/test.h5" --layout mvtec --split test "$data/$category"
+        "$drae" import -q --force -o "$dir/calib.h5" --good "$dir/calib"
     fi
     if [ ! -f "$dir/trained" ]; then
         resume=()

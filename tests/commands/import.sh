@@ -76,7 +76,7 @@ for kind in empty corrupt text other-size; do
     esac
     expect 3 'bad.png' "$DRAE" import -q -o x.h5 photos
     check "$kind: nothing is written" test ! -e x.h5
-    "$DRAE" import -q -o skipped.h5 --skip-bad photos >stdout.txt 2>stderr.txt
+    "$DRAE" import -q -o skipped.h5 --force --skip-bad photos >stdout.txt 2>stderr.txt
     check "$kind: --skip-bad goes on" test $? -eq 0
     check "$kind: --skip-bad names it" grep -q 'passed over: photos/bad.png' stderr.txt
     check "$kind: the rest is there" grep -q '2 patches' stdout.txt
@@ -84,7 +84,9 @@ done
 rm photos/bad.png
 expect 1 'nowhere/x.h5' "$DRAE" import -q -o nowhere/x.h5 photos
 cp train.h5 kept.h5
-expect 1 'kept.h5' small_files 100 "$DRAE" import -q --deflate 0 --tile -o kept.h5 photos
+expect 2 'kept.h5: is there already; --force' "$DRAE" import -q --tile -o kept.h5 photos
+check "an older file is spared" cmp train.h5 kept.h5
+expect 1 'kept.h5' small_files 100 "$DRAE" import -q --deflate 0 --tile -o kept.h5 --force photos
 check "a full disk spares the older file" cmp train.h5 kept.h5
 for i in $(seq 40); do ln -s 000.png "cat/train/good/l$i.png"; done
 "$DRAE" import -q --tile --size 64 -o stop.h5 cat/train/good >stdout.txt 2>stderr.txt &

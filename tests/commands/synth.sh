@@ -22,8 +22,15 @@ check "frames, recipe, marks and labels" nothing_but a kit.h5 frames frames/b000
 ok "$DRAE" synth -q -o b/kit.h5 "${small[@]}" --defect-rate 1 --threads 1
 check "same seed, same bytes, with or without frames, for any threads" cmp a/kit.h5 b/kit.h5
 check "--quiet is quiet" test ! -s stdout.txt
-ok "$DRAE" synth -q -o b/kit.h5 "${small[@]}" --good-only
-check "an older kit is replaced" sh -c '! cmp -s a/kit.h5 b/kit.h5'
+expect 2 'b/kit.h5: is there already; --force' "$DRAE" synth -q -o b/kit.h5 "${small[@]}" --good-only
+check "an older kit is spared" cmp a/kit.h5 b/kit.h5
+expect 2 'a/frames: holds files' "$DRAE" synth -q --frames-out a/frames -o b/new.h5 "${small[@]}"
+check "nothing is written beside it" test ! -e b/new.h5
+ok "$DRAE" synth -q -o b/kit.h5 "${small[@]}" --good-only --force
+check "--force replaces it" sh -c '! cmp -s a/kit.h5 b/kit.h5'
+mkdir b/empty
+ok "$DRAE" synth -q --frames-out b/empty "${small[@]}" --good-only
+ok "$DRAE" synth -q --frames-out b/empty "${small[@]}" --good-only --force
 
 ok "$DRAE" synth -o b/every.h5 "${small[@]}" --defect-rate 1 --every-vial
 check "a defect on every vial" grep -qE '^2 strips, 40 patches, 1[0-9] of them defective$' stdout.txt
@@ -56,7 +63,7 @@ check "a folder in the way stays" test -d taken.h5
 # ---- full disk ----------------------------------------------------------------------------------
 mkdir full
 cp a/kit.h5 full/kit.h5
-expect 1 'full/kit.h5' small_files 100 "$DRAE" synth -q -o full/kit.h5 "${small[@]}"
+expect 1 'full/kit.h5' small_files 100 "$DRAE" synth -q -o full/kit.h5 --force "${small[@]}"
 check "the older kit survives a full disk, nothing else lies there" nothing_but full kit.h5
 check "byte for byte" cmp a/kit.h5 full/kit.h5
 expect 1 'full/frames/b000_p000000' small_files 100 "$DRAE" synth -q --frames-out full/frames "${small[@]}"
