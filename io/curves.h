@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * curves.svg from log.jsonl: losses, validation and learning rate over steps, as plain SVG text.
- * Three panels share the x axis: L_con in training and validation; the other losses; learning rate
- * and gradient norm. The y axes are logarithmic. Many steps are drawn as means of bins.
+ * Four panels share the x axis: L_con in training and validation; the other losses; learning rate;
+ * gradient norm. The y axes are logarithmic. Many steps are drawn as means of bins. Type is large
+ * enough to be read on a phone.
  */
 #ifndef DRAE_IO_CURVES_H
 #define DRAE_IO_CURVES_H

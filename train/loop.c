@@ -298,6 +298,12 @@ static drae_status finish(drae__loop *l, drae__err *err) {
         return DRAE_OK;
     }
     if (l->state.cursor > 0) { /* in the middle of an epoch; else it has been validated */
+        if (l->options->say != NULL && l->split.n_validation > 0) {
+            char line[80];
+            (void)snprintf(line, sizeof line, "validating %zu held-out patches",
+                           l->split.n_validation);
+            l->options->say(line);
+        }
         DRAE__TRY(validate(l, -1, err));
     }
     DRAE__TRY(drae__loop_save(l, err));
