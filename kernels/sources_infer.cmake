@@ -3,7 +3,7 @@
 # time (cpu/infer_select.c).
 set(DRAE_INFER_SOURCES cpu/infer_portable.c cpu/infer_select.c cpu/infer_pack.c cpu/infer_bf16_portable.c
   cpu/infer_bf16_select.c cpu/infer_bf16_pack.c cpu/f16_round.c ref/infer_conv.c
-  ref/infer_image.c ref/infer_score.c ref/infer_matched.c cuda/block_pack.c cuda/infer_pack.c cuda/variants.c)
+  ref/infer_image.c ref/infer_score.c ref/infer_matched.c ref/head.c cuda/block_pack.c cuda/infer_pack.c cuda/variants.c)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   list(APPEND DRAE_INFER_SOURCES cpu/infer_avx512.c cpu/infer_avx2.c cpu/infer_bf16_amx.c
     cpu/infer_bf16_avx512.c cpu/infer_bf16_avx2.c)

@@ -59,6 +59,7 @@ int main(void) {
     srunner_add_suite(runner, suite_infer_phi());
     srunner_add_suite(runner, suite_infer_score());
     srunner_add_suite(runner, suite_infer_matched());
+    srunner_add_suite(runner, suite_infer_head());
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
     int run = srunner_ntests_run(runner);

@@ -17,6 +17,7 @@ Suite *suite_infer_image(void);
 Suite *suite_infer_phi(void);
 Suite *suite_infer_score(void);
 Suite *suite_infer_matched(void);
+Suite *suite_infer_head(void);
 
 /* The i-th table that this processor runs, NULL behind the last; portable always is one of them. */
 const drae__infer_kernels *infer_table(size_t i);
