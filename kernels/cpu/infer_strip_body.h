@@ -68,7 +68,7 @@ INLINE void strip_transform(const float *const row[S_PARTS], ptrdiff_t at, float
 
 /* The six parts of a tile's columns and of one more to either side: parts [S_PARTS][c_in][pitch].
  */
-static void strip_parts(const drae__infer_conv *op, const strip_tile *t, float *parts) {
+NOINLINE void strip_parts(const drae__infer_conv *op, const strip_tile *t, float *parts) {
     const drae__map_geometry *in = &op->src_map;
     const ptrdiff_t part = op->c_in * S_PITCH;
     for (int j = 0; j < NV; j++) {
@@ -79,6 +79,9 @@ static void strip_parts(const drae__infer_conv *op, const strip_tile *t, float *
         }
         float *to = parts + t->to[j];
         for (int ci = 0; ci < op->c_in; ci++) {
+            for (int i = 0; i < S_PARTS; i++) { /* of the next tile */
+                __builtin_prefetch(row[i] + ci * in->plane + NV * VL + 1, 0, 2);
+            }
             strip_transform(row, ci * in->plane, to + ci * S_PITCH, part);
             if (t->ends[j]) {
                 strip_transform(row, ci * in->plane + VL, to + ci * S_PITCH + VL, part);
@@ -133,7 +136,7 @@ NOINLINE void strip_products(float m[CO][NV][VL], const float *const src[NV], in
 }
 
 /* sums = A m */
-static void strip_rows(float m[S_PARTS][CO][NV][VL], float sums[S_ROWS][CO][NV][VL]) {
+NOINLINE void strip_rows(float m[S_PARTS][CO][NV][VL], float sums[S_ROWS][CO][NV][VL]) {
     const vf half = vf_set(0.5f), quarter = vf_set(0.25f), eighth = vf_set(0.125f);
     for (int o = 0; o < CO; o++) {
         UNROLL
@@ -149,29 +152,91 @@ static void strip_rows(float m[S_PARTS][CO][NV][VL], float sums[S_ROWS][CO][NV][
     }
 }
 
-/* Projection, residual and activation of row `row` of the tile's strips. */
-static void strip_finish(const drae__infer_conv *op, const strip_tile *t, int row, int co,
-                         float sums[CO][NV][VL]) {
-    const drae__map_geometry *map = &op->dst_map, *from = &op->proj.map;
-    ptrdiff_t y[NV];
-    int n[NV];
+/* The rows of the map that row `row` of each strip of the tile is, and the lanes to store. */
+INLINE void strip_row(const strip_tile *t, int row, int h, ptrdiff_t y[NV], int n[NV]) {
     for (int j = 0; j < NV; j++) {
         y[j] = S_ROWS * t->at.y[j] + row;
-        n[j] = y[j] < map->h ? t->at.n[j] : 0;
-        y[j] = y[j] < map->h ? y[j] : map->h - 1;
+        n[j] = y[j] < h ? t->at.n[j] : 0;
+        y[j] = y[j] < h ? y[j] : h - 1;
     }
-    if (op->proj.src != NULL) {
-        int stride = from->h / map->h;
-        const float *src[NV];
-        for (int j = 0; j < NV; j++) {
-            src[j] = op->proj.src + stride * (y[j] * from->stride + t->at.x[j]);
+}
+
+INLINE void prefetch_vectors(const float *map, ptrdiff_t stride, const ptrdiff_t y[NV],
+                             const ptrdiff_t x[NV]) {
+    for (int j = 0; j < NV; j++) {
+        __builtin_prefetch(map + y[j] * stride + x[j]);
+    }
+}
+
+/* What the tile's last steps will touch, while its products are computed. Maps lie far apart, so
+ * that the processor's own prefetching does not find them. */
+NOINLINE void strip_prefetch(const drae__infer_conv *op, const strip_tile *t, int co) {
+    const drae__map_geometry *map = &op->dst_map, *from = &op->proj.map;
+    const float *const maps[3] = {op->residual, op->raw, op->act};
+    for (int row = 0; row < S_ROWS; row++) {
+        ptrdiff_t y[NV];
+        int n[NV];
+        strip_row(t, row, map->h, y, n);
+        for (int m = 0; m < 3; m++) {
+            for (int o = 0; maps[m] != NULL && o < CO; o++) {
+                prefetch_vectors(maps[m] + (co + o) * map->plane, map->stride, y, t->at.x);
+            }
         }
-        (stride == 1 ? point : point_even)(sums, src, from->stride, from->plane, op->proj.c_in,
-                                           op->proj.wei + (ptrdiff_t)co * op->proj.c_in);
+        if (co == 0 && op->proj.src != NULL && from->h == map->h) {
+            for (int ci = 0; ci < op->proj.c_in; ci++) {
+                prefetch_vectors(op->proj.src + ci * from->plane, from->stride, y, t->at.x);
+            }
+        }
+    }
+}
+
+/* Projection of row `row` of the tile's strips. */
+static void strip_project(const drae__infer_conv *op, const strip_tile *t, const ptrdiff_t y[NV],
+                          int co, float sums[CO][NV][VL]) {
+    const drae__map_geometry *from = &op->proj.map;
+    int stride = from->h / op->dst_map.h;
+    const float *src[NV];
+    for (int j = 0; j < NV; j++) {
+        src[j] = op->proj.src + stride * (y[j] * from->stride + t->at.x[j]);
+    }
+    (stride == 1 ? point : point_even)(sums, src, from->stride, from->plane, op->proj.c_in,
+                                       op->proj.wei + (ptrdiff_t)co * op->proj.c_in);
+}
+
+/* As finish, for a tile; with the pointers in registers, which stores may not change. */
+NOINLINE void strip_finish(const drae__infer_conv *op, const strip_tile *t, int row, int co,
+                           float sums[CO][NV][VL]) {
+    const ptrdiff_t plane = op->dst_map.plane, stride = op->dst_map.stride;
+    const float *residual = op->residual, *scale = op->scale, *shift = op->shift;
+    float *raw = op->raw, *act = op->act;
+    const vf slope = vf_set(op->slope);
+    ptrdiff_t y[NV], at[NV];
+    int n[NV];
+    strip_row(t, row, op->dst_map.h, y, n);
+    if (op->proj.src != NULL) {
+        strip_project(op, t, y, co, sums);
+    }
+    for (int j = 0; j < NV; j++) {
+        at[j] = y[j] * stride + t->at.x[j] + co * plane;
     }
     for (int o = 0; o < CO; o++) {
+        vf gain = vf_set(0.0f), offset = gain;
+        if (act != NULL) {
+            gain = vf_set(scale[co + o]);
+            offset = vf_set(shift[co + o]);
+        }
+        UNROLL
         for (int j = 0; j < NV; j++) {
-            finish(op, co + o, y[j] * map->stride + t->at.x[j], n[j], vf_load(sums[o][j]));
+            vf v = vf_load(sums[o][j]);
+            if (residual != NULL) {
+                v += vf_load(residual + at[j] + o * plane);
+            }
+            if (raw != NULL) {
+                vf_store_n(raw + at[j] + o * plane, v, n[j]);
+            }
+            if (act != NULL) {
+                vf_store_n(act + at[j] + o * plane, vf_leaky(vf_fma(gain, v, offset), slope), n[j]);
+            }
         }
     }
 }
@@ -189,6 +254,7 @@ static void conv3_strips(const drae__infer_conv *op) {
         for (int co = 0; co < op->c_out; co += CO) {
             float m[S_PARTS][CO][NV][VL] __attribute__((aligned(64)));
             float sums[S_ROWS][CO][NV][VL] __attribute__((aligned(64)));
+            strip_prefetch(op, &t, co);
             for (int k = 0; k < S_PARTS; k++) {
                 const float *src[NV];
                 for (int j = 0; j < NV; j++) {
