@@ -225,7 +225,7 @@ class Case:
         with h5py.File(self.model, "r") as f:
             self.width, self.size = int(f.attrs.get("width", 16)), int(f.attrs.get("size", 256))
         self.engines = {}
-        for precision in ("f32", "bf16"):
+        for precision in a.precisions:
             engine = self.at(f"{precision}.drae")
             try:
                 run([a.drae, "compile", "--model", self.model, "-o", engine, "--precision",
@@ -249,12 +249,13 @@ def inspection_jobs(a, case: Case, threads: int) -> List[Tuple[str, Dict]]:
             for p, f in case.engines.items()]
     jobs += [(f"PyTorch {mode}{', channels_last' if layout == 'nhwc' else ''}",
               {"peer": "torch", "mode": mode, "precision": p, "layout": layout,
-               "file": case.model}) for mode, p, layout in TORCH if mode in a.modes]
+               "file": case.model}) for mode, p, layout in TORCH
+             if mode in a.modes and p in a.precisions]
     jobs.append(("ONNX Runtime", {"peer": "onnxruntime", "precision": "f32",
                                   "file": case.at("all.onnx")}))
     jobs += [("OpenVINO", {"peer": "openvino", "precision": p, "file": case.at("all.onnx"),
                            "generator": case.at("generator.onnx"), "score": case.at("score.onnx")})
-             for p in ("f32", "bf16")]
+             for p in a.precisions]
     if a.only:
         jobs = [j for j in jobs if any(word in j[1]["peer"] for word in a.only + ["drae"])]
     for i, (_, job) in enumerate(jobs):
@@ -335,13 +336,13 @@ def train(a, case: str, model: str, threads: int, report: Report) -> None:
     peers: List = []
     bench = os.path.join(a.build, "bench", "bench_train_step")
     try:
-        for precision in ("f32", "bf16"):
+        for precision in a.precisions:
             peers.append(Trainer([bench, "--width", str(width), "--batch", str(a.train_batch),
                                   "--steps", "1", "--threads", str(threads), "--precision",
                                   precision], "drae"))
             peers[-1].row = {"precision": precision, "error": 0.0, "version": a.version}
         for mode in a.modes:
-            for precision in ("f32", "bf16"):
+            for precision in a.precisions:
                 label = f"PyTorch {mode}, channels_last"
                 log = os.path.join(a.out, case, f"train-{threads}-{mode}-{precision}.log")
                 peers.append(Peer({"kind": "train", "threads": threads, "mode": mode, "file": model,
@@ -397,10 +398,17 @@ def main() -> int:
     ap.add_argument("--train-batch", type=int, default=32, help="0: no training [32]")
     ap.add_argument("--modes", nargs="*", default=["eager", "compiled"],
                     choices=("eager", "compiled"), help="of PyTorch: eager, compiled [both]")
+    ap.add_argument("--precisions", nargs="*", choices=("f32", "bf16"), metavar="P",
+                    help="[f32, and bf16 where the processor has it]")
     ap.add_argument("--train-rounds", type=int, default=3, help="[3]")
     ap.add_argument("--train-threads", type=int, default=os.cpu_count(), help="[all cores]")
     a = ap.parse_args()
     a.build, a.out = os.path.abspath(a.build), os.path.abspath(a.out)
+    if not a.precisions:
+        has_bf16 = any("bf16" in flag for flag in machine()["flags"])
+        a.precisions = ["f32", "bf16"] if has_bf16 else ["f32"]
+    if "f32" not in a.precisions:
+        ap.error("--precisions: all results are held against those of f32, which must be there")
     a.drae = os.path.join(a.build, "drae")
     os.makedirs(a.out, exist_ok=True)
     try:
