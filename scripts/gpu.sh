@@ -106,7 +106,7 @@ peers)
         timeout 200 python3 scripts/torch/bench_cuda.py "$work" --seconds 120 --json "$out/peers.jsonl" >"$work.log" 2>&1 ||
             { cat "$work.log" >>"$log"; tail -n 5 "$log"; say "w = $width: FAILED"; exit 1; }
         cat "$work.log" >>"$log"
-        grep "^w = $width" "$work.log" | while read -r line; do say "$line | $card"; done
+        grep '^w = ' "$work.log" | while read -r line; do say "$line | $card"; done
     done
     ;;
 esac
