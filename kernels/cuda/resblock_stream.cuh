@@ -85,362 +85,35 @@ template <class B> struct resblock_stream {
         return B::N1 * B::SLICES + (B::N2 + B::NP) * set;
     }
 
-    __device__ __forceinline__ void copy_rows(int first, int last) {
-        constexpr int CHUNKS = B::CIN / 8;
-        const drae__cuda_block &op = a.op;
-        for (int y = first; y <= last; y++) {
-            const bool inside = static_cast<unsigned>(y) < static_cast<unsigned>(op.h);
-            const uint16_t *src =
-                op.src + (static_cast<ptrdiff_t>(n) * op.h + (inside ? y : 0)) * op.w * B::CIN;
-            unsigned char *row = p_ring + p_row(y);
-            for (int i = static_cast<int>(threadIdx.x); i < op.w * CHUNKS; i += B::THREADS) {
-                const int place = place_of<B::S>(i / CHUNKS + 1, a.p_columns);
-                ptx::cp_async_16(row + pixel_at<B::CIN>(place, i % CHUNKS), src + 8 * i, inside);
-            }
-        }
-        ptx::cp_async_commit();
-    }
+    /* ---- rows of p (resblock_input.cuh) ---- */
 
-    /* Two neighbouring bytes of the image as f16, which holds them exactly. */
-    __device__ __forceinline__ uint32_t bytes_at(int y, int x) const {
-        const unsigned columns = static_cast<unsigned>(a.image_columns);
-        const bool row = static_cast<unsigned>(y) < static_cast<unsigned>(a.op.h);
-        const uint8_t *from =
-            a.op.image + (static_cast<ptrdiff_t>(n) * a.op.h + y) * a.image_columns + x;
-        const float lo = row && static_cast<unsigned>(x) < columns ? from[0] : 0.0f;
-        const float hi = row && static_cast<unsigned>(x + 1) < columns ? from[1] : 0.0f;
-        return ptx::pack_f16x2(lo, hi);
-    }
+    __device__ __forceinline__ void copy_rows(int first, int last);
+    __device__ __forceinline__ uint32_t bytes_at(int y, int x) const;
+    __device__ __forceinline__ uint32_t stem_tap(int c, int k) const;
+    __device__ __forceinline__ void keep_stem();
+    __device__ __forceinline__ void make_rows(int first, int last);
+    __device__ __forceinline__ void bring_rows(int first, int last);
 
-    /* Weight of tap k of channel c of p, 3 rows of 4 columns: the second pixel of a pair lies a
-     * column further on, a single one has zeros in the last. */
-    __device__ __forceinline__ uint32_t stem_tap(int c, int k) const {
-        const int column = k % 4 - (B::PAIR ? c / 8 : 0);
-        return k < 12 && column >= 0 && column < 3
-                   ? a.op.stem_wei[9 * (c & (a.vector_in - 1)) + 3 * (k / 4) + column]
-                   : 0;
-    }
+    /* ---- first convolution (resblock_mid.cuh) ---- */
 
-    /* The stem's weights as a fragment for each 16 channels: columns are taps, zeros up to 16. */
-    __device__ __forceinline__ void keep_stem() {
-        const int g = resblock_lane() / 4, t = resblock_lane() % 4;
-        DRAE_UNROLL
-        for (int s = 0; s < B::K1; s++) {
-            DRAE_UNROLL
-            for (int i = 0; i < 4; i++) {
-                const int c = 16 * s + 4 * (g / 2) + g % 2 + 2 * (i % 2), k = 2 * t + 8 * (i / 2);
-                stem[s][i] = stem_tap(c, k) | stem_tap(c, k + 1) << 16;
-            }
-        }
-    }
+    __device__ __forceinline__ void make_t(int y);
+    __device__ __forceinline__ void store_t(int y, int u, const tile_pair &acc) const;
 
-    /* p = act(stem(image)) into the ring: all taps are one fragment. */
-    __device__ __forceinline__ void make_rows(int first, int last) {
-        const drae__cuda_block &op = a.op;
-        const int g = resblock_lane() / 4, t = resblock_lane() % 4;
-        const int tiles = drae__ceil_div(op.w, 8);
-        for (int y = first; y <= last; y++) {
-            const bool inside = static_cast<unsigned>(y) < static_cast<unsigned>(op.h);
-            unsigned char *row = p_ring + p_row(y);
-            for (int tile = resblock_warp(); tile < tiles; tile += B::WARPS) {
-                const int x = 8 * tile + g, column = (B::PAIR ? 2 : 1) * x - 1 + t % 2 * 2;
-                const uint32_t b[2] = {bytes_at(y - 1 + t / 2, column), bytes_at(y + 1, column)};
-                DRAE_UNROLL
-                for (int k = 0; k < B::K1; k++) {
-                    const affine bn_stem =
-                        load_affine(op.stem_scale, op.stem_shift, k, a.vector_in);
-                    float sum[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-                    ptx::mma_m16n8k16_f16(sum, stem[k], b);
-                    uint2 v = activate(sum, bn_stem, op.slope);
-                    v.x = inside && x < op.w ? v.x : 0;
-                    v.y = inside && x < op.w ? v.y : 0;
-                    *reinterpret_cast<uint2 *>(row + quad_at<B::CIN>(k) + tile * (8 * B::CIN * 2)) =
-                        v;
-                }
-            }
-        }
-    }
+    /* ---- second convolution, shortcut, results (resblock_result.cuh) ---- */
 
-    __device__ __forceinline__ void bring_rows(int first, int last) {
-        if constexpr (B::IMAGE) {
-            make_rows(first, last);
-        } else {
-            copy_rows(first, last);
-        }
-    }
-
-    /* ---- first convolution: ROWS rows of t from y on ---- */
-
-    __device__ __forceinline__ void make_t(int y) {
-        int rows[B::P_READ], at[3];
-        DRAE_UNROLL
-        for (int i = 0; i < B::P_READ; i++) {
-            rows[i] = p_row(B::S * y - 1 + i);
-            ptx::settle(rows[i]);
-        }
-        DRAE_UNROLL
-        for (int kx = 0; kx < 3; kx++) {
-            at[kx] = lane_at<B::CIN, B::S>(kx, a.p_columns);
-        }
-        for (int u = member; u < a.units; u += B::TEAM1) {
-            const int unit = u * (RESBLOCK_UNIT * B::CIN * 2);
-            tile_pair acc[B::ROWS];
-            DRAE_UNROLL
-            for (int row = 0; row < B::ROWS; row++) {
-                clear(acc[row]);
-            }
-            DRAE_UNROLL
-            for (int k = 0; k < B::K1; k++) {
-                DRAE_UNROLL
-                for (int kx = 0; kx < 3; kx++) {
-                    DRAE_UNROLL
-                    for (int i = 0; i < B::P_READ; i++) {
-                        uint32_t b[2][2];
-                        load_pixels(b, p_ring + (rows[i] + (unit + (at[kx] ^ k << 5))));
-                        DRAE_UNROLL
-                        for (int row = 0; row < B::ROWS; row++) {
-                            const int ky = i - B::S * row;
-                            if (ky >= 0 && ky < 3) {
-                                multiply(acc[row], wei[(3 * ky + kx) * B::K1 + k], b);
-                            }
-                        }
-                    }
-                }
-            }
-            DRAE_UNROLL
-            for (int row = 0; row < B::ROWS; row++) {
-                store_t(y + row, u, acc[row]);
-            }
-        }
-    }
-
-    /* What lies outside the image is stored as zeros, without a branch. */
-    __device__ __forceinline__ void store_t(int y, int u, const tile_pair &acc) const {
-        const bool inside = static_cast<unsigned>(y) < static_cast<unsigned>(a.h_mid);
-        const int end = inside ? a.w_mid - RESBLOCK_UNIT * u - resblock_lane() / 4 : 0;
-        unsigned char *to =
-            t_ring + (t_row(y) + u * (RESBLOCK_UNIT * B::C * 2) + quad_at<B::C>(slice));
-        DRAE_UNROLL
-        for (int tile = 0; tile < 2; tile++) {
-            uint2 v = activate(acc[tile], bn, a.op.slope);
-            v.x = 8 * tile < end ? v.x : 0;
-            v.y = 8 * tile < end ? v.y : 0;
-            *reinterpret_cast<uint2 *>(to + tile * (8 * B::C * 2)) = v;
-        }
-    }
-
-    /* ---- second convolution, shortcut, results ---- */
-
-    /* Element, within the patch, of this lane's 4 channels of unit u of row y of a result, columns
-     * BY x + plus; the next tile is 8 BY C further. */
-    __device__ __forceinline__ int result_at(int y, int u, int plus) const {
-        const int x = RESBLOCK_UNIT * u + resblock_lane() / 4;
-        return (y * (BY * a.w_mid) + BY * x + plus) * B::C + 16 * slice + 4 * (resblock_lane() % 4);
-    }
-    /* Columns that are left from this lane's pixel of unit u on; none in a row outside. */
-    __device__ __forceinline__ int left(int u, bool row_inside) const {
-        return row_inside ? a.w_mid - RESBLOCK_UNIT * u - resblock_lane() / 4 : 0;
-    }
-    __device__ __forceinline__ ptrdiff_t patch_at() const {
-        return static_cast<ptrdiff_t>(n) * (BY * a.h_mid) * (BY * a.w_mid) * B::C;
-    }
-
-    /* The B operands of pixels of p under row y of t, tap of the shortcut, 16 channels from 16 k
-     * on: from the ring where p is made here, else from memory, where it still is in L2. */
+    __device__ __forceinline__ int result_at(int y, int u, int plus) const;
+    __device__ __forceinline__ int left(int u, bool row_inside) const;
+    __device__ __forceinline__ ptrdiff_t patch_at() const;
     __device__ __forceinline__ void load_shortcut(uint32_t (&b)[2][2], int y, int u, int tap,
-                                                  int k) const {
-        const drae__cuda_block &op = a.op;
-        const int end = left(u, y < r1), x = RESBLOCK_UNIT * u + resblock_lane() / 4;
-        const uint16_t *from =
-            op.src + static_cast<ptrdiff_t>(n) * op.h * op.w * B::CIN +
-            ((B::S * y * op.w + B::S * x + tap) * B::CIN + 16 * k + 4 * (resblock_lane() % 4));
-        DRAE_UNROLL
-        for (int tile = 0; tile < 2; tile++) {
-            uint2 v = make_uint2(0, 0);
-            if (B::IMAGE) {
-                v = *reinterpret_cast<const uint2 *>(
-                    p_ring + (p_row(y) + quad_at<B::CIN>(k) +
-                              (RESBLOCK_UNIT * u + 8 * tile) * (B::CIN * 2)));
-            } else if (8 * tile < end) {
-                v = *reinterpret_cast<const uint2 *>(from + tile * (8 * B::S * B::CIN));
-            }
-            b[tile][0] = v.x;
-            b[tile][1] = v.y;
-        }
-    }
-
-    /* The residual where there is one, else the projection of p. */
-    __device__ __forceinline__ void start(tile_pair (&acc)[B::ROWS], int y, int u) {
-        DRAE_UNROLL
-        for (int row = 0; row < B::ROWS; row++) {
-            clear(acc[row]);
-            if (B::MODE == IDENTITY) {
-                const int end = left(u, y + row < r1);
-                const uint16_t *from = a.op.residual + patch_at() + result_at(y + row, u, 0);
-                DRAE_UNROLL
-                for (int tile = 0; tile < 2; tile++) {
-                    uint2 r = make_uint2(0, 0);
-                    if (8 * tile < end) {
-                        r = *reinterpret_cast<const uint2 *>(from + tile * (8 * B::C));
-                    }
-                    untranspose(acc[row][tile], r);
-                }
-            } else {
-                DRAE_UNROLL
-                for (int i = 0; i < B::NP; i++) {
-                    uint32_t b[2][2];
-                    load_shortcut(b, y + row, u, i / B::K1, i % B::K1);
-                    multiply(acc[row], wei[B::N2 + i], b);
-                }
-            }
-        }
-    }
-
-    /* 16 channels x 16 pixels of row y of the result, columns BY x + plus. */
+                                                  int k) const;
+    __device__ __forceinline__ void start(tile_pair (&acc)[B::ROWS], int y, int u);
     __device__ __forceinline__ void store_out(const tile_pair &v, int y, int u, int plus,
-                                              bool row_inside) const {
-        const drae__cuda_block &op = a.op;
-        const int end = left(u, row_inside);
-        const ptrdiff_t at = patch_at() + result_at(y, u, plus);
-        if (op.raw != nullptr) {
-            DRAE_UNROLL
-            for (int tile = 0; tile < 2; tile++) {
-                const uint2 raw = transpose(v[tile][0], v[tile][1], v[tile][2], v[tile][3]);
-                if (8 * tile < end) {
-                    *reinterpret_cast<uint2 *>(op.raw + at + tile * (8 * BY * B::C)) = raw;
-                }
-            }
-        }
-        if (op.act != nullptr) {
-            DRAE_UNROLL
-            for (int tile = 0; tile < 2; tile++) {
-                const uint2 act = activate(v[tile], bn, op.slope);
-                if (8 * tile < end) {
-                    *reinterpret_cast<uint2 *>(op.act + at + tile * (8 * BY * B::C)) = act;
-                }
-            }
-        }
-    }
-
-    /* COUNT rows of t from y on, and where a lane reads in them. */
+                                              bool row_inside) const;
     template <int COUNT>
-    __device__ __forceinline__ void open_t(int (&rows)[COUNT], int (&at)[3], int y) const {
-        DRAE_UNROLL
-        for (int i = 0; i < COUNT; i++) {
-            rows[i] = t_row(y + i);
-            ptx::settle(rows[i]);
-        }
-        DRAE_UNROLL
-        for (int kx = 0; kx < 3; kx++) {
-            at[kx] = lane_at<B::C, 1>(kx, a.t_columns);
-        }
-    }
-
-    /* Rows y .. y + ROWS - 1 of the block's output, at the size of t. */
-    __device__ __forceinline__ void make_out(int y) {
-        int rows[B::ROWS + 2], at[3];
-        open_t(rows, at, y - 1);
-        for (int u = member; u < a.units; u += B::TEAM2) {
-            const int unit = u * (RESBLOCK_UNIT * B::C * 2);
-            tile_pair acc[B::ROWS];
-            start(acc, y, u);
-            DRAE_UNROLL
-            for (int k = 0; k < B::K2; k++) {
-                DRAE_UNROLL
-                for (int kx = 0; kx < 3; kx++) {
-                    DRAE_UNROLL
-                    for (int i = 0; i < B::ROWS + 2; i++) {
-                        uint32_t b[2][2];
-                        load_pixels(b, t_ring + (rows[i] + (unit + (at[kx] ^ k << 5))));
-                        DRAE_UNROLL
-                        for (int row = 0; row < B::ROWS; row++) {
-                            const int ky = i - row;
-                            if (ky >= 0 && ky < 3) {
-                                multiply(acc[row], wei[(3 * ky + kx) * B::K2 + k], b);
-                            }
-                        }
-                    }
-                }
-            }
-            DRAE_UNROLL
-            for (int row = 0; row < B::ROWS; row++) {
-                store_out(acc[row], y + row, u, 0, y + row < r1);
-            }
-        }
-    }
-
-    /*
-     * The transposed convolution: rows 2y and 2y + 1, columns 2x and 2x + 1 are four phases, each a
-     * 2x2 convolution of t. Even rows see t rows y - 1 and y, odd ones y and y + 1, the upper one
-     * first in the weights; even columns x and x - 1, odd ones x and x + 1, x first. A warp makes
-     * the rows of its parity, both phases of the columns.
-     */
-    __device__ __forceinline__ void make_out_double(int y) {
-        int rows[B::ROWS + 1], at[3];
-        open_t(rows, at, y - 1 + parity);
-        for (int u = member; u < a.units; u += B::TEAM2) {
-            const int unit = u * (RESBLOCK_UNIT * B::C * 2);
-            tile_pair acc[2][B::ROWS];
-            start_double(acc, y, u);
-            DRAE_UNROLL
-            for (int k = 0; k < B::K2; k++) {
-                DRAE_UNROLL
-                for (int dx = 0; dx < 3; dx++) {
-                    DRAE_UNROLL
-                    for (int i = 0; i <= B::ROWS; i++) {
-                        uint32_t b[2][2];
-                        load_pixels(b, t_ring + (rows[i] + (unit + (at[dx] ^ k << 5))));
-                        DRAE_UNROLL
-                        for (int both = 0; both < 4; both++) {
-                            const int phase = both / 2, lower = both % 2, row = i - lower;
-                            const int tap = dx == 1 ? 0 : 1;
-                            if (row >= 0 && row < B::ROWS && (dx == 1 || dx == 2 * phase)) {
-                                multiply(acc[phase][row],
-                                         wei[(4 * phase + 2 * lower + tap) * B::K2 + k], b);
-                            }
-                        }
-                    }
-                }
-            }
-            DRAE_UNROLL
-            for (int i = 0; i < 2 * B::ROWS; i++) {
-                const int row = i / 2, phase = i % 2;
-                store_out(acc[phase][row], 2 * (y + row) + parity, u, phase, y + row < r1);
-            }
-        }
-    }
-
-    __device__ __forceinline__ void start_double(tile_pair (&acc)[2][B::ROWS], int y, int u) {
-        DRAE_UNROLL
-        for (int row = 0; row < B::ROWS; row++) {
-            clear(acc[0][row]);
-            clear(acc[1][row]);
-        }
-        DRAE_UNROLL
-        for (int k = 0; k < B::K1; k++) {
-            uint32_t b[B::ROWS][2][2];
-            DRAE_UNROLL
-            for (int row = 0; row < B::ROWS; row++) {
-                load_shortcut(b[row], y + row, u, 0, k);
-            }
-            DRAE_UNROLL
-            for (int phase = 0; phase < 2; phase++) {
-                const int i = B::N2 + phase * B::K1 + k;
-                uint32_t again[4];
-                if constexpr (!B::NP_KEPT) {
-                    load_weight(again, second_at(parity * B::SLICES + slice), i);
-                }
-                DRAE_UNROLL
-                for (int row = 0; row < B::ROWS; row++) {
-                    if constexpr (B::NP_KEPT) {
-                        multiply(acc[phase][row], wei[i], b[row]);
-                    } else {
-                        multiply(acc[phase][row], again, b[row]);
-                    }
-                }
-            }
-        }
-    }
+    __device__ __forceinline__ void open_t(int (&rows)[COUNT], int (&at)[3], int y) const;
+    __device__ __forceinline__ void make_out(int y);
+    __device__ __forceinline__ void make_out_double(int y);
+    __device__ __forceinline__ void start_double(tile_pair (&acc)[2][B::ROWS], int y, int u);
 
     /* Both teams meet at the one barrier of a step. */
     __device__ __forceinline__ void run(bool first) {
@@ -467,6 +140,10 @@ template <class B> struct resblock_stream {
         }
     }
 };
+
+#include "kernels/cuda/resblock_input.cuh"
+#include "kernels/cuda/resblock_mid.cuh"
+#include "kernels/cuda/resblock_result.cuh"
 
 template <class B>
 __global__ void __launch_bounds__(B::THREADS, 1) resblock_f16_nhwc(const resblock_args a) {
