@@ -108,23 +108,49 @@ ADD_TAPS(point, false, 1, false)
 ADD_TAPS(point_even, false, 1, true)
 #undef ADD_TAPS
 
+/* What follows the sums, in registers: stores may change nothing of it. */
+typedef struct epilogue {
+    const float *residual, *scale, *shift;
+    float *raw, *act;
+    ptrdiff_t plane;
+    vf slope;
+} epilogue;
+
+INLINE epilogue epilogue_of(const drae__infer_conv *op) {
+    const epilogue e = {op->residual, op->scale,         op->shift,        op->raw,
+                        op->act,      op->dst_map.plane, vf_set(op->slope)};
+    return e;
+}
+
 /* Residual, raw, activation of one vector at offset at of channel co. */
-INLINE void finish(const drae__infer_conv *op, int co, ptrdiff_t at, int n, vf v) {
-    ptrdiff_t offset = op->dst_map.plane * co + at;
-    if (op->residual != NULL) {
-        v += vf_load(op->residual + offset);
+INLINE void finish(const epilogue *e, int co, ptrdiff_t at, int n, vf v) {
+    ptrdiff_t offset = e->plane * co + at;
+    if (e->residual != NULL) {
+        v += vf_load(e->residual + offset);
     }
-    if (op->raw != NULL) {
-        vf_store_n(op->raw + offset, v, n);
+    if (e->raw != NULL) {
+        vf_store_n(e->raw + offset, v, n);
     }
-    if (op->act != NULL) {
-        vf u = vf_fma(vf_set(op->scale[co]), v, vf_set(op->shift[co]));
-        vf_store_n(op->act + offset, vf_leaky(u, vf_set(op->slope)), n);
+    if (e->act != NULL) {
+        vf u = vf_fma(vf_set(e->scale[co]), v, vf_set(e->shift[co]));
+        vf_store_n(e->act + offset, vf_leaky(u, e->slope), n);
+    }
+}
+
+/* Asks for what finish will touch. */
+INLINE void finish_soon(const epilogue *e, int co, ptrdiff_t at) {
+    const float *const maps[3] = {e->residual, e->raw, e->act};
+    UNROLL
+    for (int m = 0; m < 3; m++) {
+        if (maps[m] != NULL) {
+            __builtin_prefetch(maps[m] + e->plane * co + at);
+        }
     }
 }
 
 static void conv3(const drae__infer_conv *op) {
     const drae__map_geometry *in = &op->src_map, *map = &op->dst_map;
+    const epilogue e = epilogue_of(op);
     int stride = op->kind == DRAE__INFER_CONV3S2 ? 2 : 1;
     int proj_stride = op->proj.src == NULL ? 0 : op->proj.map.h / map->h;
     int vectors = map->h * ((map->w + VL - 1) / VL);
@@ -151,7 +177,7 @@ static void conv3(const drae__infer_conv *op) {
             }
             for (int o = 0; o < CO; o++) {
                 for (int j = 0; j < NV; j++) {
-                    finish(op, co + o, at.y[j] * map->stride + at.x[j], at.n[j],
+                    finish(&e, co + o, at.y[j] * map->stride + at.x[j], at.n[j],
                            vf_load(sums[o][j]));
                 }
             }
@@ -250,6 +276,7 @@ NOINLINE void transposed2(float sums[COT][2][NVT][VL], const float *const src[NV
 
 static void convt4(const drae__infer_conv *op) {
     const drae__map_geometry *in = &op->src_map, *map = &op->dst_map;
+    const epilogue e = epilogue_of(op);
     int vectors = in->h * ((in->w + VL - 1) / VL);
     for (int first = 0; first < vectors; first += NVT) {
         tile_at at;
@@ -265,6 +292,13 @@ static void convt4(const drae__infer_conv *op) {
         for (int part = 0; part < 2 * op->c_out / COT; part++) {
             int co = part / 2 * COT, parity = part % 2;
             float sums[COT][2][NVT][VL] __attribute__((aligned(64)));
+            for (int o = 0; o < COT; o++) {
+                for (int j = 0; j < NVT; j++) {
+                    ptrdiff_t to = (2 * at.y[j] + parity) * map->stride + 2 * at.x[j];
+                    finish_soon(&e, co + o, to);
+                    finish_soon(&e, co + o, to + VL);
+                }
+            }
             transposed4(sums, src[parity], in->stride, in->plane, op->c_in,
                         op->wei + (ptrdiff_t)part * COT * op->c_in * 8);
             if (op->proj.src != NULL) {
@@ -276,8 +310,8 @@ static void convt4(const drae__infer_conv *op) {
                     vf even = vf_load(sums[o][0][j]), odd = vf_load(sums[o][1][j]);
                     ptrdiff_t to = (2 * at.y[j] + parity) * map->stride + 2 * at.x[j];
                     int n = 2 * at.n[j];
-                    finish(op, co + o, to, n < VL ? n : VL, vf_zip_lo(even, odd));
-                    finish(op, co + o, to + VL, n < VL ? 0 : n - VL, vf_zip_hi(even, odd));
+                    finish(&e, co + o, to, n < VL ? n : VL, vf_zip_lo(even, odd));
+                    finish(&e, co + o, to + VL, n < VL ? 0 : n - VL, vf_zip_hi(even, odd));
                 }
             }
         }

@@ -203,40 +203,21 @@ static void strip_project(const drae__infer_conv *op, const strip_tile *t, const
                                        op->proj.wei + (ptrdiff_t)co * op->proj.c_in);
 }
 
-/* As finish, for a tile; with the pointers in registers, which stores may not change. */
+/* Projection and what follows it of row `row` of the tile's strips. */
 NOINLINE void strip_finish(const drae__infer_conv *op, const strip_tile *t, int row, int co,
                            float sums[CO][NV][VL]) {
-    const ptrdiff_t plane = op->dst_map.plane, stride = op->dst_map.stride;
-    const float *residual = op->residual, *scale = op->scale, *shift = op->shift;
-    float *raw = op->raw, *act = op->act;
-    const vf slope = vf_set(op->slope);
-    ptrdiff_t y[NV], at[NV];
+    const epilogue e = epilogue_of(op);
+    const ptrdiff_t stride = op->dst_map.stride;
+    ptrdiff_t y[NV];
     int n[NV];
     strip_row(t, row, op->dst_map.h, y, n);
     if (op->proj.src != NULL) {
         strip_project(op, t, y, co, sums);
     }
-    for (int j = 0; j < NV; j++) {
-        at[j] = y[j] * stride + t->at.x[j] + co * plane;
-    }
     for (int o = 0; o < CO; o++) {
-        vf gain = vf_set(0.0f), offset = gain;
-        if (act != NULL) {
-            gain = vf_set(scale[co + o]);
-            offset = vf_set(shift[co + o]);
-        }
         UNROLL
         for (int j = 0; j < NV; j++) {
-            vf v = vf_load(sums[o][j]);
-            if (residual != NULL) {
-                v += vf_load(residual + at[j] + o * plane);
-            }
-            if (raw != NULL) {
-                vf_store_n(raw + at[j] + o * plane, v, n[j]);
-            }
-            if (act != NULL) {
-                vf_store_n(act + at[j] + o * plane, vf_leaky(vf_fma(gain, v, offset), slope), n[j]);
-            }
+            finish(&e, co + o, y[j] * stride + t->at.x[j], n[j], vf_load(sums[o][j]));
         }
     }
 }
