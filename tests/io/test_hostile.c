@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files that lie: cut, flipped, crafted. drae refuses each by a line and never goes down. */
-#include "support.h"
+#include "weights_file.h"
 
 #include "base/philox.h"
 #include "io/blob.h"
 #include "io/isolate.h"
-#include "io/weights.h"
 #include "tests/run.h"
 
 #include <hdf5.h>
@@ -15,8 +14,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static drae__err err;
 
 /* Opens and, where that works, reads everything. Any status is fine but success or a refusal with a
  * line; what must not happen is that this process dies. */
@@ -52,18 +49,6 @@ static drae_status devour_weights(const char *path) {
     ck_assert_msg(status == DRAE_OK || status == DRAE_ERROR_FILE || status == DRAE_ERROR_MEMORY,
                   "%d %s", status, err.text);
     return status;
-}
-
-static void write_weights(const char *path) {
-    drae__arch arch = drae__arch_default();
-    drae__model model;
-    arch.width = 8;
-    arch.size = 32;
-    arch.latent = 4;
-    ck_ok(drae__model_create(&arch, DRAE__NET_BIT(DRAE__NET_GENERATOR), &model, &err), &err);
-    drae__model_init(&model, DRAE__NET_GENERATOR, 1);
-    ck_ok(drae__weights_save(path, &model, 1, &err), &err);
-    drae__model_free(&model);
 }
 
 typedef drae_status (*devour_fn)(const char *path);
@@ -120,7 +105,7 @@ END_TEST
 
 START_TEST(weights_cut_and_flipped) {
     const char *path = scratch("weights.h5");
-    write_weights(path);
+    save_generator(path, 1);
     cut_everywhere(path, devour_weights);
     flip_everywhere(path, devour_weights, 120, 12);
 }
@@ -181,6 +166,14 @@ static void add(hid_t file, const char *name, hid_t type, int rank, const hsize_
     H5Pclose(list);
 }
 
+/* A file of that array alone. */
+static void write_array(const char *path, const char *name, hid_t type, int rank,
+                        const hsize_t *dims, const hsize_t *chunk, bool fill) {
+    hid_t file = begin(path);
+    add(file, name, type, rank, dims, chunk, fill);
+    H5Fclose(file);
+}
+
 static const hsize_t good_dims[3] = {4, 16, 16};
 static const hsize_t good_chunk[3] = {1, 16, 16};
 static const hsize_t good_n = 4;
@@ -198,25 +191,19 @@ START_TEST(wrong_types_and_extents) {
     } shapes[] = {{2, {4, 16}},   {4, {4, 16, 16, 1}}, {3, {4, 16, 17}},
                   {3, {4, 8, 8}}, {3, {0, 16, 16}},    {3, {1, 5000, 5000}}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        hid_t file = begin(path);
-        add(file, "patches", H5T_STD_U8LE, shapes[i].rank, shapes[i].dims, NULL, true);
-        H5Fclose(file);
+        write_array(path, "patches", H5T_STD_U8LE, shapes[i].rank, shapes[i].dims, NULL, true);
         expect(path, "/patches");
     }
     const hid_t types[] = {H5T_STD_I8LE, H5T_STD_U16LE, H5T_IEEE_F32LE, H5T_STD_REF_OBJ};
     for (size_t i = 0; i < 4; i++) {
-        hid_t file = begin(path);
-        add(file, "patches", types[i], 3, good_dims, NULL, false);
-        H5Fclose(file);
+        write_array(path, "patches", types[i], 3, good_dims, NULL, false);
         expect(path, "uint8 [N,size,size] is expected");
     }
     hid_t file = begin(path);
     H5Gclose(H5Gcreate2(file, "patches", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
     H5Fclose(file);
     expect(path, "not an array");
-    file = begin(path);
-    add(file, "other", H5T_STD_U8LE, 3, good_dims, NULL, true);
-    H5Fclose(file);
+    write_array(path, "other", H5T_STD_U8LE, 3, good_dims, NULL, true);
     expect(path, "has no /patches");
 }
 END_TEST
@@ -284,10 +271,9 @@ START_TEST(huge_extents) {
         {(hsize_t)1 << 40, 16, 16}, {(hsize_t)1 << 20, 4096, 4096}, {4, (hsize_t)1 << 31, 1}};
     for (size_t i = 0; i < 3; i++) {
         for (int chunked = 0; chunked < 2; chunked++) {
-            hid_t file = begin(path);
             const hsize_t chunk[3] = {1, 16, 1};
-            add(file, "patches", H5T_STD_U8LE, 3, dims[i], chunked != 0 ? chunk : NULL, false);
-            H5Fclose(file);
+            write_array(path, "patches", H5T_STD_U8LE, 3, dims[i], chunked != 0 ? chunk : NULL,
+                        false);
             ck_assert_int_eq(devour_set(path), DRAE_ERROR_FILE);
         }
     }
@@ -299,9 +285,7 @@ START_TEST(huge_extents) {
     add(file, "region", H5T_STD_U8LE, 1, &n, &chunk, false);
     H5Fclose(file);
     expect(path, "/region is uint8");
-    file = begin(path);
-    add(file, "patches", H5T_STD_U8LE, 3, good_dims, good_chunk, false);
-    H5Fclose(file);
+    write_array(path, "patches", H5T_STD_U8LE, 3, good_dims, good_chunk, false);
     expect(path, "patch 0 was never written");
 }
 END_TEST
@@ -368,15 +352,9 @@ END_TEST
 
 START_TEST(wrong_format_number) {
     const char *path = scratch("format.h5");
-    hid_t file = begin(path);
-    add(file, "patches", H5T_STD_U8LE, 3, good_dims, NULL, true);
-    hid_t space = H5Screate(H5S_SCALAR);
-    hid_t attribute = H5Acreate2(file, "format", H5T_NATIVE_INT, space, H5P_DEFAULT, H5P_DEFAULT);
-    int number = 2;
-    H5Awrite(attribute, H5T_NATIVE_INT, &number);
-    H5Aclose(attribute);
-    H5Sclose(space);
-    H5Fclose(file);
+    write_array(path, "patches", H5T_STD_U8LE, 3, good_dims, NULL, true);
+    static const int number = 2;
+    set_attribute(path, "format", H5T_NATIVE_INT, 1, &number);
     expect(path, "format 2");
 }
 END_TEST
