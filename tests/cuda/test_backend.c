@@ -4,6 +4,7 @@
 #include "engine/backend.h"
 #include "model/model.h"
 #include "tests/kernels/testutil.h"
+#include "tests/run.h"
 #include "tests/simt/device.h"
 
 #include <check.h>
@@ -119,9 +120,5 @@ int main(void) {
     suite_add_tcase(suite, tc);
     tcase_add_test(tc, no_device_is_said);
     tcase_add_loop_test(tc, scores_beside_the_cpu, 0, 2);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner), ran = srunner_ntests_run(runner);
-    srunner_free(runner);
-    return failed == 0 && ran > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

@@ -2,7 +2,9 @@
 #include "tests/simt/random_model.h"
 
 #include "base/philox.h"
+#include "tests/kernels/testutil.h"
 
+#include <check.h>
 #include <math.h>
 
 void t_random_model(drae__model *model, uint64_t seed) {
@@ -23,4 +25,24 @@ void t_random_model(drae__model *model, uint64_t seed) {
                 drae__rng_range(&rng, mid - by, mid + by);
         }
     }
+}
+
+void t_random_network(const drae__arch *arch, uint64_t seed, drae__model *model, drae__plan *plan) {
+    drae__err err = {{0}};
+    const drae__params *params = &model->params[DRAE__NET_GENERATOR];
+    ck_assert_msg(drae__model_create(arch, 1u << DRAE__NET_GENERATOR, model, &err) == DRAE_OK, "%s",
+                  err.text);
+    t_random_model(model, seed);
+    ck_assert_msg(drae__plan_create(arch, params, plan, &err) == DRAE_OK, "%s", err.text);
+}
+
+uint8_t *t_random_images(size_t n, int size) {
+    size_t pixels = n * (size_t)size * (size_t)size;
+    uint8_t *images = t_bytes(pixels);
+    t_pair noise = t_uniform(pixels, 3, -20.0f, 20.0f);
+    for (size_t i = 0; i < pixels; i++) {
+        double row = (double)(i / (size_t)size), column = (double)(i % (size_t)size);
+        images[i] = (uint8_t)(127.0 + 90.0 * sin(0.37 * row + 0.21 * column) + noise.d[i]);
+    }
+    return images;
 }

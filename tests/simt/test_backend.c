@@ -4,10 +4,10 @@
 #include "engine/backend.h"
 #include "kernels/matched.h"
 #include "tests/kernels/testutil.h"
+#include "tests/run.h"
+#include "tests/simt/random_model.h"
 
 #include "runtime/cuda_runtime_api.h"
-
-#include "base/philox.h"
 
 #include <check.h>
 #include <math.h>
@@ -27,36 +27,15 @@ typedef struct fixture {
     float maps[2][3 * PIXELS]; /* mean, scale, scales of filters: as many floats as pixels */
 } fixture;
 
-/* Weights that keep the size of what passes through: else f16 shows more than in a trained
- * network. */
-static void fill_weights(drae__model *model) {
-    const drae__params *params = &model->params[DRAE__NET_GENERATOR];
-    drae__rng rng;
-    drae__rng_init(&rng, 7, DRAE__PURPOSE_TEST, 2);
-    for (size_t t = 0; t < params->n; t++) {
-        const drae__param *p = &params->items[t];
-        float *to = model->data[DRAE__NET_GENERATOR] + p->offset;
-        float mid = p->kind == DRAE__PARAM_GAMMA || p->kind == DRAE__PARAM_VAR ? 1.0f : 0.0f;
-        float by = p->fan_in > 0 ? sqrtf(3.0f / (float)p->fan_in) : 0.1f;
-        for (size_t i = 0; i < p->count; i++) {
-            to[i] = drae__rng_range(&rng, mid - by, mid + by);
-        }
-    }
-}
-
 /* Three regions: phi, z of points, z by matched filters. Thresholds that some patches exceed. */
 static fixture *make(int batch) {
     static fixture f;
     memset(&f, 0, sizeof f);
     drae__arch arch = drae__arch_default();
-    drae__err err = {{0}};
     arch.width = 8;
     arch.size = SIZE;
     arch.latent = 16;
-    ck_assert_int_eq(drae__model_create(&arch, 1u << DRAE__NET_GENERATOR, &f.model, &err), DRAE_OK);
-    fill_weights(&f.model);
-    const drae__params *params = &f.model.params[DRAE__NET_GENERATOR];
-    ck_assert_int_eq(drae__plan_create(&arch, params, &f.plan, &err), DRAE_OK);
+    t_random_network(&arch, 7, &f.model, &f.plan);
     ck_assert_uint_eq(drae__m_scales(SIZE), PIXELS);
     for (size_t i = 0; i < 2 * PIXELS; i++) {
         float *maps = f.maps[i / PIXELS], *at = maps + i % PIXELS;
@@ -68,7 +47,7 @@ static fixture *make(int batch) {
                                  .device = DRAE_DEVICE_CUDA,
                                  .batch = batch,
                                  .weights = f.model.data[DRAE__NET_GENERATOR],
-                                 .n_weights = params->total};
+                                 .n_weights = f.model.params[DRAE__NET_GENERATOR].total};
     f.data.calibration.n_regions = REGIONS;
     f.data.calibration.threshold[0] = 1e-6f;
     for (int r = 1; r < REGIONS; r++) {
@@ -78,14 +57,6 @@ static fixture *make(int batch) {
     }
     f.data.calibration.filters[2] = f.maps[1] + 2 * PIXELS;
     return &f;
-}
-
-static uint8_t *images(size_t n) {
-    uint8_t *p = t_bytes(n * PIXELS);
-    for (size_t i = 0; i < n * PIXELS; i++) {
-        p[i] = (uint8_t)(127.0 + 100.0 * sin(0.013 * (double)i) + (double)(i * 2654435761u % 17));
-    }
-    return p;
 }
 
 typedef struct outcome {
@@ -195,7 +166,7 @@ START_TEST(beside_the_cpu) {
     fixture *f = make(BATCH);
     engine cpu = engine_of(f, &drae__backend_cpu), cuda = engine_of(f, &drae__backend_cuda);
     void *on_cpu = session_of(&cpu), *on_cuda = session_of(&cuda);
-    uint8_t *patches = images(BATCH);
+    uint8_t *patches = t_random_images(BATCH, SIZE);
     float *phi_first = t_f32(BATCH), *z_first = t_f32(BATCH);
     for (size_t n = BATCH; n >= 1; n--) {
         outcome want = room_for(n), got = room_for(n), again = room_for(n);
@@ -230,7 +201,7 @@ START_TEST(side_by_side) {
     fixture *f = make(BATCH);
     engine e = engine_of(f, &drae__backend_cuda);
     void *sessions[2] = {session_of(&e), session_of(&e)};
-    uint8_t *patches = images(2);
+    uint8_t *patches = t_random_images(2, SIZE);
     outcome alone[2] = {room_for(1), room_for(1)}, turns = room_for(1);
     for (int round = 0; round < 2; round++) {
         for (size_t s = 0; s < 2; s++) {
@@ -261,7 +232,7 @@ START_TEST(kept_warm) {
     engine e = engine_of(f, &drae__backend_cuda);
     void *session = session_of(&e);
     drae__err err = {{0}};
-    uint8_t *patches = images(BATCH);
+    uint8_t *patches = t_random_images(BATCH, SIZE);
     outcome first = room_for(BATCH), second = room_for(BATCH);
     /* Before any cycle, and between two. */
     ck_assert_int_eq(e.backend->keep_warm(session, &err), DRAE_OK);
@@ -334,7 +305,7 @@ START_TEST(errors_everywhere) {
     t_begin("errors injected, %s", _i == 0 ? "lost device" : "too little memory");
     fixture *f = make(BATCH);
     drae__err err = {{0}};
-    uint8_t *patches = images(BATCH);
+    uint8_t *patches = t_random_images(BATCH, SIZE);
     outcome to = room_for(BATCH);
     bool refused;
     cudaError_t error = _i == 0 ? cudaErrorLaunchFailure : cudaErrorMemoryAllocation;
@@ -409,9 +380,5 @@ int main(void) {
     tcase_add_loop_test(tc, errors_everywhere, 0, 2);
     tcase_add_test(tc, unknown_score);
     tcase_add_test(tc, no_device);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner), ran = srunner_ntests_run(runner);
-    srunner_free(runner);
-    return failed == 0 && ran > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

@@ -17,6 +17,7 @@
 #include "engine/cuda_table.h"
 #include "engine/emulate_f16.h"
 #include "engine/weights_cpu.h"
+#include "tests/run.h"
 #include "tests/simt/cuda_case.h"
 #include "tests/simt/random_model.h"
 
@@ -57,12 +58,9 @@ static void open_fixture(fixture *f, const network *net) {
     memset(f, 0, sizeof *f);
     arch.width = net->width;
     arch.size = net->size;
-    ck_assert_int_eq(drae__model_create(&arch, 1u << DRAE__NET_GENERATOR, &f->model, &err),
-                     DRAE_OK);
-    t_random_model(&f->model, 11);
+    t_random_network(&arch, 11, &f->model, &f->plan);
     const drae__params *params = &f->model.params[DRAE__NET_GENERATOR];
     const float *model = f->model.data[DRAE__NET_GENERATOR];
-    ck_assert_int_eq(drae__plan_create(&arch, params, &f->plan, &err), DRAE_OK);
     const drae__cuda_device *device = &drae__cuda_card_of(net->arch)->device;
     drae__cuda_choices choices;
     drae__cuda_table_choose(&f->plan, device, &choices);
@@ -70,12 +68,7 @@ static void open_fixture(fixture *f, const network *net) {
                                                &choices, 1, &f->program, &err),
                      DRAE_OK);
     size_t pixels = (size_t)net->size * (size_t)net->size;
-    f->images = t_bytes(pixels);
-    t_pair noise = t_uniform(pixels, 3, -20.0f, 20.0f);
-    for (size_t i = 0; i < pixels; i++) {
-        double row = (double)(i / (size_t)net->size), column = (double)(i % (size_t)net->size);
-        f->images[i] = (uint8_t)(127.0 + 90.0 * sin(0.37 * row + 0.21 * column) + noise.d[i]);
-    }
+    f->images = t_random_images(1, net->size);
     f->memory = (drae__cuda_memory){
         .weights = cuda_upload(f->program.weights, f->program.weights_bytes),
         .arena = cuda_empty(f->program.arena_bytes),
@@ -355,9 +348,5 @@ int main(void) {
     suite_add_tcase(suite, tc);
     tcase_add_loop_test(tc, step_by_step, 0, (int)(sizeof networks / sizeof networks[0]));
     tcase_add_loop_test(tc, whole_network, 0, (int)(sizeof networks / sizeof networks[0]));
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner), ran = srunner_ntests_run(runner);
-    srunner_free(runner);
-    return failed == 0 && ran > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

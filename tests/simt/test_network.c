@@ -3,6 +3,7 @@
 #include "engine/backend.h"
 #include "engine/cuda_plan.h"
 #include "engine/cuda_table.h"
+#include "tests/run.h"
 #include "tests/simt/cuda_case.h"
 #include "tests/simt/random_model.h"
 
@@ -92,17 +93,9 @@ START_TEST(scores) {
     drae__plan plan;
     drae__cuda_program program;
     drae__err err = {{0}};
-    ck_assert_int_eq(drae__model_create(&arch, 1u << DRAE__NET_GENERATOR, &model, &err), DRAE_OK);
-    t_random_model(&model, 7);
-    ck_assert_int_eq(drae__plan_create(&arch, &model.params[DRAE__NET_GENERATOR], &plan, &err),
-                     DRAE_OK);
+    t_random_network(&arch, 7, &model, &plan);
     size_t n = (size_t)net->n, pixels = (size_t)net->size * (size_t)net->size;
-    uint8_t *images = t_bytes(n * pixels);
-    t_pair noise = t_uniform(n * pixels, 3, -20.0f, 20.0f);
-    for (size_t i = 0; i < n * pixels; i++) {
-        double row = (double)(i / (size_t)net->size), column = (double)(i % (size_t)net->size);
-        images[i] = (uint8_t)(127.0 + 90.0 * sin(0.37 * row + 0.21 * column) + noise.d[i]);
-    }
+    uint8_t *images = t_random_images(n, net->size);
     const outcome cpu = {t_f32(n), t_f32(n), t_f32(n * pixels)};
     float *maps = maps_of(net);
     run_reference(net, &model, &plan, images, maps, &cpu);
@@ -201,9 +194,5 @@ int main(void) {
     suite_add_tcase(suite, tc);
     tcase_add_loop_test(tc, scores, 0, (int)(sizeof networks / sizeof networks[0]));
     tcase_add_test(tc, weights_beyond_f16);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner), ran = srunner_ntests_run(runner);
-    srunner_free(runner);
-    return failed == 0 && ran > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }
