@@ -4,13 +4,10 @@
 #include <math.h>
 #include <stdio.h>
 
-/* A power of two, so that integer data stays exact. */
-#define SLOPE 0.25
-
 typedef struct conv_data {
     infer_conv_shape s;
     int h_out, w_out, h_proj, w_proj;
-    t_pair src, wei, proj, proj_wei, residual, scale, shift, raw, act;
+    infer_conv_operands o;
 } conv_data;
 
 static size_t count(int c, int h, int w) {
@@ -40,42 +37,41 @@ static conv_data make(const infer_conv_shape *s, int limit) {
     d.h_proj = s->h * (up ? 1 : s->proj_stride);
     d.w_proj = s->w * (up ? 1 : s->proj_stride);
     size_t out = count(s->c_out, d.h_out, d.w_out);
-    d.src = values(count(s->c_in, s->h, s->w), 1, limit);
-    d.wei = weights((size_t)s->c_in * (size_t)s->c_out * taps, 2, limit);
+    d.o.src = values(count(s->c_in, s->h, s->w), 1, limit);
+    d.o.wei = weights((size_t)s->c_in * (size_t)s->c_out * taps, 2, limit);
     if (s->proj_c_in > 0) {
-        d.proj = values(count(s->proj_c_in, d.h_proj, d.w_proj), 3, limit);
-        d.proj_wei = values((size_t)s->proj_c_in * (size_t)s->c_out * proj_taps, 4, limit);
+        d.o.proj = values(count(s->proj_c_in, d.h_proj, d.w_proj), 3, limit);
+        d.o.proj_wei = values((size_t)s->proj_c_in * (size_t)s->c_out * proj_taps, 4, limit);
     }
     if (s->residual) {
-        d.residual = values(out, 5, limit);
+        d.o.residual = values(out, 5, limit);
     }
-    d.scale = values((size_t)s->c_out, 6, limit);
-    d.shift = values((size_t)s->c_out, 7, limit);
-    d.raw = t_result(out);
-    d.act = t_result(out);
+    d.o.scale = values((size_t)s->c_out, 6, limit);
+    d.o.shift = values((size_t)s->c_out, 7, limit);
+    d.o.raw = t_result(out);
+    d.o.act = t_result(out);
     return d;
 }
 
-static void expect(conv_data *d) {
-    const infer_conv_shape *s = &d->s;
+void infer_conv_expect(const infer_conv_shape *s, const infer_conv_operands *o) {
     const drae__ref_infer_op op = {
         .kind = s->kind,
         .c_in = s->c_in,
         .c_out = s->c_out,
         .h_in = s->h,
         .w_in = s->w,
-        .src = d->src.d,
-        .wei = d->wei.d,
+        .src = o->src.d,
+        .wei = o->wei.d,
         .proj = {.c_in = s->proj_c_in,
                  .stride = s->proj_stride,
-                 .src = s->proj_c_in > 0 ? d->proj.d : NULL,
-                 .wei = s->proj_c_in > 0 ? d->proj_wei.d : NULL},
-        .residual = s->residual ? d->residual.d : NULL,
-        .scale = d->scale.d,
-        .shift = d->shift.d,
-        .slope = SLOPE,
-        .raw = d->raw.d,
-        .act = d->act.d,
+                 .src = s->proj_c_in > 0 ? o->proj.d : NULL,
+                 .wei = s->proj_c_in > 0 ? o->proj_wei.d : NULL},
+        .residual = s->residual ? o->residual.d : NULL,
+        .scale = o->scale.d,
+        .shift = o->shift.d,
+        .slope = INFER_CONV_SLOPE,
+        .raw = o->raw.d,
+        .act = o->act.d,
     };
     drae__ref_infer_conv(&op);
 }
@@ -84,6 +80,18 @@ static void absolute(t_pair p) {
     for (size_t i = 0; i < p.n; i++) {
         p.d[i] = fabs(p.d[i]);
     }
+}
+
+void infer_conv_sums(const infer_conv_shape *s, infer_conv_operands *o, double *sums) {
+    absolute(o->src);
+    absolute(o->wei);
+    absolute(o->proj);
+    absolute(o->proj_wei);
+    absolute(o->residual);
+    infer_conv_operands of_sums = *o;
+    of_sums.raw.d = sums;
+    of_sums.act.d = t_f64(o->act.n);
+    infer_conv_expect(s, &of_sums);
 }
 
 /*
@@ -115,11 +123,11 @@ static double strip_sum(const conv_data *d, int co, int y, int x) {
                 for (int i = 0; i < 6; i++) {
                     int row = y / 4 * 4 - 1 + i;
                     if (row >= 0 && row < s->h) {
-                        v += B[k][i] * d->src.d[count(ci * s->h + row, s->w, 1) + (size_t)at];
+                        v += B[k][i] * d->o.src.d[count(ci * s->h + row, s->w, 1) + (size_t)at];
                     }
                 }
                 for (int t = 0; t < 3; t++) {
-                    u += G[k][t] * d->wei.d[(co * s->c_in + ci) * 9 + 3 * t + column];
+                    u += G[k][t] * d->o.wei.d[(co * s->c_in + ci) * 9 + 3 * t + column];
                 }
                 sum += A[y % 4][k] * v * u;
             }
@@ -132,38 +140,25 @@ static double strip_sum(const conv_data *d, int co, int y, int x) {
 static void strip_bounds(const conv_data *d, const double *raw, const double *act,
                          double *raw_strip, double *act_strip) {
     const infer_conv_shape *s = &d->s;
-    for (size_t i = 0; i < d->raw.n; i++) {
+    for (size_t i = 0; i < d->o.raw.n; i++) {
         int x = (int)i % s->w, y = (int)i / s->w % s->h, co = (int)i / s->w / s->h;
         /* A chain of 3 c_in terms, the transforms before and after it. */
         double more = 2.0 * (3.0 * s->c_in + 12.0) * T_EPS * strip_sum(d, co, y, x);
         raw_strip[i] = raw[i] + more;
-        act_strip[i] = act[i] + fabs(d->scale.d[co]) * more;
+        act_strip[i] = act[i] + fabs(d->o.scale.d[co]) * more;
     }
 }
 
-/* Sums of |a||b| by the oracle on absolute values, times the rounding of a chain of that length.
- * Ends with the oracle's own results gone: call expect before and keep what it gave. */
+/* The rounding of a chain of that length, times the sums of absolute values. */
 static void bounds(conv_data *d, double *raw_bound, double *act_bound) {
     const infer_conv_shape *s = &d->s;
-    size_t out = d->raw.n, plane = out / (size_t)s->c_out;
-    double *raw = t_f64(out), *act = t_f64(out);
+    size_t out = d->o.raw.n, plane = out / (size_t)s->c_out;
+    double *sums = t_f64(out), terms = 9.0 * s->c_in + s->proj_c_in + 2.0;
+    infer_conv_sums(s, &d->o, sums);
     for (size_t i = 0; i < out; i++) {
-        raw[i] = d->raw.d[i];
-        act[i] = d->act.d[i];
-    }
-    absolute(d->src);
-    absolute(d->wei);
-    absolute(d->proj);
-    absolute(d->proj_wei);
-    absolute(d->residual);
-    expect(d);
-    double terms = 9.0 * s->c_in + s->proj_c_in + 2.0;
-    for (size_t i = 0; i < out; i++) {
-        double scale = fabs(d->scale.d[i / plane]), shift = fabs(d->shift.d[i / plane]);
-        raw_bound[i] = 2.0 * terms * T_EPS * d->raw.d[i];
-        act_bound[i] = scale * raw_bound[i] + 4.0 * T_EPS * (scale * d->raw.d[i] + shift);
-        d->raw.d[i] = raw[i];
-        d->act.d[i] = act[i];
+        double scale = fabs(d->o.scale.d[i / plane]), shift = fabs(d->o.shift.d[i / plane]);
+        raw_bound[i] = 2.0 * terms * T_EPS * sums[i];
+        act_bound[i] = scale * raw_bound[i] + 4.0 * T_EPS * (scale * sums[i] + shift);
     }
 }
 
@@ -178,7 +173,7 @@ static void run(const drae__infer_kernels *kernels, const conv_data *d, const co
     infer_map act = infer_map_make(s->c_out, d->h_out, d->w_out, NULL);
     float *wei = t_f32(drae__infer_conv_weights(kernels, s->kind, s->c_in, s->c_out));
     size_t scratch = drae__infer_conv_scratch(kernels, s->c_in);
-    drae__infer_pack_conv(kernels, s->kind, s->c_in, s->c_out, d->wei.f, wei);
+    drae__infer_pack_conv(kernels, s->kind, s->c_in, s->c_out, d->o.wei.f, wei);
     drae__infer_conv op = {
         .kind = s->kind,
         .c_in = s->c_in,
@@ -188,24 +183,24 @@ static void run(const drae__infer_kernels *kernels, const conv_data *d, const co
         .src = maps->src.at,
         .wei = wei,
         .residual = maps->residual.at,
-        .scale = d->scale.f,
-        .shift = d->shift.f,
-        .slope = (float)SLOPE,
+        .scale = d->o.scale.f,
+        .shift = d->o.shift.f,
+        .slope = (float)INFER_CONV_SLOPE,
         .raw = s->raw ? raw.at : NULL,
         .act = s->act ? act.at : NULL,
         .scratch = scratch > 0 ? t_f32(scratch) : NULL,
     };
     if (s->proj_c_in > 0) {
-        float *proj_wei = t_f32(d->proj_wei.n);
-        drae__infer_pack_proj(kernels, s->kind, s->proj_c_in, s->c_out, d->proj_wei.f, proj_wei);
+        float *proj_wei = t_f32(d->o.proj_wei.n);
+        drae__infer_pack_proj(kernels, s->kind, s->proj_c_in, s->c_out, d->o.proj_wei.f, proj_wei);
         op.proj.c_in = s->proj_c_in;
         op.proj.map = maps->proj.g;
         op.proj.src = maps->proj.at;
         op.proj.wei = proj_wei;
     }
     kernels->conv(&op);
-    infer_map_take(&raw, d->raw.f);
-    infer_map_take(&act, d->act.f);
+    infer_map_take(&raw, d->o.raw.f);
+    infer_map_take(&act, d->o.act.f);
 }
 
 static void compare(const char *kernels, const char *what, t_pair result, const double *bound) {
@@ -223,20 +218,20 @@ void infer_conv_check(const infer_conv_shape *s, int limit) {
             s->w, s->c_out, s->proj_c_in, s->proj_stride, s->residual ? " residual" : "",
             s->raw ? " raw" : "", s->act ? " act" : "", limit);
     conv_data d = make(s, limit);
-    conv_maps maps = {.src = infer_map_make(s->c_in, s->h, s->w, d.src.f)};
+    conv_maps maps = {.src = infer_map_make(s->c_in, s->h, s->w, d.o.src.f)};
     if (s->proj_c_in > 0) {
-        maps.proj = infer_map_make(s->proj_c_in, d.h_proj, d.w_proj, d.proj.f);
+        maps.proj = infer_map_make(s->proj_c_in, d.h_proj, d.w_proj, d.o.proj.f);
     }
     if (s->residual) {
-        maps.residual = infer_map_make(s->c_out, d.h_out, d.w_out, d.residual.f);
+        maps.residual = infer_map_make(s->c_out, d.h_out, d.w_out, d.o.residual.f);
     }
     /* [0] of direct sums, [1] of those by strips */
     double *raw_bound[2] = {NULL, NULL}, *act_bound[2] = {NULL, NULL};
-    expect(&d);
+    infer_conv_expect(s, &d.o);
     if (limit == 0) {
         for (int i = 0; i < 2; i++) {
-            raw_bound[i] = t_f64(d.raw.n);
-            act_bound[i] = t_f64(d.raw.n);
+            raw_bound[i] = t_f64(d.o.raw.n);
+            act_bound[i] = t_f64(d.o.raw.n);
         }
         bounds(&d, raw_bound[0], act_bound[0]);
         if (s->kind == DRAE__INFER_CONV3) {
@@ -248,10 +243,10 @@ void infer_conv_check(const infer_conv_shape *s, int limit) {
         int strips = drae__infer_by_strips(kernels, s->kind, s->c_in);
         run(kernels, &d, &maps);
         if (s->raw) {
-            compare(kernels->name, "raw", d.raw, raw_bound[strips]);
+            compare(kernels->name, "raw", d.o.raw, raw_bound[strips]);
         }
         if (s->act) {
-            compare(kernels->name, "act", d.act, act_bound[strips]);
+            compare(kernels->name, "act", d.o.act, act_bound[strips]);
         }
     }
     t_end();

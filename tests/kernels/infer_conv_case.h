@@ -14,6 +14,21 @@ typedef struct infer_conv_shape {
     bool residual, raw, act;
 } infer_conv_shape;
 
+/* Of the activations; a power of two, so that integer data stays exact. */
+#define INFER_CONV_SLOPE 0.25
+
+/* f: what the kernels work on; d: what the oracle does, in raw and act what it gave. */
+typedef struct infer_conv_operands {
+    t_pair src, wei, proj, proj_wei, residual, scale, shift, raw, act;
+} infer_conv_operands;
+
+/* The oracle. */
+void infer_conv_expect(const infer_conv_shape *shape, const infer_conv_operands *o);
+
+/* Sums of |a||b| [raw.n] by the oracle on absolute values, which stay in src to residual; raw and
+ * act are as before. */
+void infer_conv_sums(const infer_conv_shape *shape, infer_conv_operands *o, double *sums);
+
 /* limit > 0: integers of at most limit, everything exact and compared bit for bit; 0: uniform in
  * [-1, 1), bounds from the sums of absolute values. Runs every table. */
 void infer_conv_check(const infer_conv_shape *shape, int limit);

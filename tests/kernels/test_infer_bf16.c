@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bf16 convolutions of inference: exact on small integers, within derived bounds on random data,
  * the same bits from every table and however the rows are divided. */
-#include "tests/kernels/infer_suites.h"
+#include "tests/kernels/infer_conv_case.h"
 
 #include "kernels/infer_bf16.h"
 
@@ -11,7 +11,6 @@
 
 #define A(a) (sizeof(a) / sizeof((a)[0]))
 
-#define SLOPE 0.25 /* a power of two, so that integer data stays exact */
 /* Of rounding to so many bf16, relative: half of the last bit of 8, 16 or 24; and of the products
  * of parts that are left out. */
 static double rounding_of(int parts) {
@@ -91,7 +90,7 @@ static t_pair values(size_t n, uint64_t seed, int limit, int parts) {
 typedef struct conv_data {
     shape s;
     int h_out, w_out;
-    t_pair src, wei, proj, proj_wei, residual, scale, shift, raw, act;
+    infer_conv_operands o;
     map16 src_map, proj_map, residual_map;
 } conv_data;
 
@@ -109,81 +108,58 @@ static conv_data make(const shape *s, int limit) {
     d.h_out = up ? 2 * s->h : s->kind == DRAE__INFER_CONV3S2 ? s->h / 2 : s->h;
     d.w_out = up ? 2 * s->w : s->kind == DRAE__INFER_CONV3S2 ? s->w / 2 : s->w;
     size_t out = count(s->c_out, d.h_out, d.w_out);
-    d.src = values(count(s->c_in, s->h, s->w), 1, limit, src_parts);
-    d.wei = values((size_t)s->c_in * (size_t)s->c_out * (up ? 16 : 9), 2, limit, parts);
-    d.src_map = map_make(s->c_in, s->h, s->w, src_parts, d.src.f);
+    d.o.src = values(count(s->c_in, s->h, s->w), 1, limit, src_parts);
+    d.o.wei = values((size_t)s->c_in * (size_t)s->c_out * (up ? 16 : 9), 2, limit, parts);
+    d.src_map = map_make(s->c_in, s->h, s->w, src_parts, d.o.src.f);
     if (s->proj_c_in > 0) {
         int h = up ? s->h : d.h_out * s->proj_stride, w = up ? s->w : d.w_out * s->proj_stride;
-        d.proj = values(count(s->proj_c_in, h, w), 3, limit, parts);
-        d.proj_wei =
+        d.o.proj = values(count(s->proj_c_in, h, w), 3, limit, parts);
+        d.o.proj_wei =
             values((size_t)s->proj_c_in * (size_t)s->c_out * (up ? 4 : 1), 4, limit, parts);
-        d.proj_map = map_make(s->proj_c_in, h, w, parts, d.proj.f);
+        d.proj_map = map_make(s->proj_c_in, h, w, parts, d.o.proj.f);
     }
     if (s->residual) {
-        d.residual = values(out, 5, limit, parts);
-        d.residual_map = map_make(s->c_out, d.h_out, d.w_out, parts, d.residual.f);
+        d.o.residual = values(out, 5, limit, parts);
+        d.residual_map = map_make(s->c_out, d.h_out, d.w_out, parts, d.o.residual.f);
     }
-    d.scale = values((size_t)s->c_out, 6, limit, 1);
-    d.shift = values((size_t)s->c_out, 7, limit, 1);
-    d.raw = t_result(out);
-    d.act = t_result(out);
+    d.o.scale = values((size_t)s->c_out, 6, limit, 1);
+    d.o.shift = values((size_t)s->c_out, 7, limit, 1);
+    d.o.raw = t_result(out);
+    d.o.act = t_result(out);
     return d;
 }
 
-static void expect(conv_data *d) {
-    const shape *s = &d->s;
-    const drae__ref_infer_op op = {
-        .kind = s->kind,
-        .c_in = s->c_in,
-        .c_out = s->c_out,
-        .h_in = s->h,
-        .w_in = s->w,
-        .src = d->src.d,
-        .wei = d->wei.d,
-        .proj = {.c_in = s->proj_c_in,
-                 .stride = s->proj_stride,
-                 .src = s->proj_c_in > 0 ? d->proj.d : NULL,
-                 .wei = s->proj_c_in > 0 ? d->proj_wei.d : NULL},
-        .residual = s->residual ? d->residual.d : NULL,
-        .scale = d->scale.d,
-        .shift = d->shift.d,
-        .slope = SLOPE,
-        .raw = d->raw.d,
-        .act = d->act.d,
-    };
-    drae__ref_infer_conv(&op);
+static infer_conv_shape conv_of(const shape *s) {
+    return (infer_conv_shape){.kind = s->kind,
+                              .c_in = s->c_in,
+                              .c_out = s->c_out,
+                              .h = s->h,
+                              .w = s->w,
+                              .proj_c_in = s->proj_c_in,
+                              .proj_stride = s->proj_stride,
+                              .residual = s->residual};
 }
 
-static void absolute(t_pair p) {
-    for (size_t i = 0; i < p.n; i++) {
-        p.d[i] = fabs(p.d[i]);
-    }
+static void expect(const conv_data *d) {
+    const infer_conv_shape conv = conv_of(&d->s);
+    infer_conv_expect(&conv, &d->o);
 }
 
 /* As for f32 (infer_conv_case.c), and the rounding to bf16 of what comes out. */
 static void bounds(conv_data *d, double *raw_bound, double *act_bound) {
     const shape *s = &d->s;
-    size_t plane = d->raw.n / (size_t)s->c_out;
-    double *raw = t_f64(d->raw.n), *act = t_f64(d->raw.n);
-    memcpy(raw, d->raw.d, d->raw.n * sizeof *raw);
-    memcpy(act, d->act.d, d->raw.n * sizeof *act);
-    absolute(d->src);
-    absolute(d->wei);
-    absolute(d->proj);
-    absolute(d->proj_wei);
-    absolute(d->residual);
-    expect(d);
-    double terms = 9.0 * s->c_in + s->proj_c_in + 2.0;
-    for (size_t i = 0; i < d->raw.n; i++) {
-        double scale = fabs(d->scale.d[i / plane]), shift = fabs(d->shift.d[i / plane]);
+    const infer_conv_shape conv = conv_of(s);
+    size_t plane = d->o.raw.n / (size_t)s->c_out;
+    double *sums = t_f64(d->o.raw.n), terms = 9.0 * s->c_in + s->proj_c_in + 2.0;
+    infer_conv_sums(&conv, &d->o, sums);
+    for (size_t i = 0; i < d->o.raw.n; i++) {
+        double scale = fabs(d->o.scale.d[i / plane]), shift = fabs(d->o.shift.d[i / plane]);
         /* 1, 3 or 6 products of parts a term, and what those left out would add. */
-        double sum = (12.0 * terms * T_EPS + (s->parts > 1 ? 4.0 * rounding_of(s->parts) : 0.0)) *
-                     d->raw.d[i];
-        double u = scale * sum + 4.0 * T_EPS * (scale * d->raw.d[i] + shift);
-        raw_bound[i] = sum + rounding_of(s->parts) * (fabs(raw[i]) + sum);
-        act_bound[i] = u + rounding_of(s->parts) * (fabs(act[i]) + u);
-        d->raw.d[i] = raw[i];
-        d->act.d[i] = act[i];
+        double sum =
+            (12.0 * terms * T_EPS + (s->parts > 1 ? 4.0 * rounding_of(s->parts) : 0.0)) * sums[i];
+        double u = scale * sum + 4.0 * T_EPS * (scale * sums[i] + shift);
+        raw_bound[i] = sum + rounding_of(s->parts) * (fabs(d->o.raw.d[i]) + sum);
+        act_bound[i] = u + rounding_of(s->parts) * (fabs(d->o.act.d[i]) + u);
     }
 }
 
@@ -209,17 +185,17 @@ static void run(const drae__bf16_kernels *kernels, const conv_data *d, int piece
         .src = d->src_map.at,
         .proj = d->proj_map.at,
         .residual = d->residual_map.at,
-        .slope = (float)SLOPE,
+        .slope = (float)INFER_CONV_SLOPE,
         .raw = s->raw ? raw.at : NULL,
         .act = s->act ? act.at : NULL,
     };
     size_t n = drae__bf16_packed_elems(&op.shape), columns = (size_t)drae__bf16_columns(&op.shape);
     drae__bf16 *wei = (drae__bf16 *)(void *)t_bytes(n * sizeof *wei);
     float *scale = t_f32(columns), *shift = t_f32(columns);
-    drae__bf16_pack(&op.shape, s->c_in, s->c_out, d->wei.f, 1.0, s->proj_c_in, s->proj_stride,
-                    d->proj_wei.f, wei);
-    drae__bf16_pack_affine(&op.shape, s->c_out, d->scale.f, scale);
-    drae__bf16_pack_affine(&op.shape, s->c_out, d->shift.f, shift);
+    drae__bf16_pack(&op.shape, s->c_in, s->c_out, d->o.wei.f, 1.0, s->proj_c_in, s->proj_stride,
+                    d->o.proj_wei.f, wei);
+    drae__bf16_pack_affine(&op.shape, s->c_out, d->o.scale.f, scale);
+    drae__bf16_pack_affine(&op.shape, s->c_out, d->o.shift.f, shift);
     op.wei = wei;
     op.scale = scale;
     op.shift = shift;
@@ -228,10 +204,10 @@ static void run(const drae__bf16_kernels *kernels, const conv_data *d, int piece
         kernels->conv(&op, rows * i / pieces, rows * (i + 1) / pieces);
     }
     if (s->raw) {
-        map_take(&raw, d->raw.f);
+        map_take(&raw, d->o.raw.f);
     }
     if (s->act) {
-        map_take(&act, d->act.f);
+        map_take(&act, d->o.act.f);
     }
 }
 
@@ -244,12 +220,12 @@ static void check(const shape *s, int limit) {
             s->c_in, s->c_out, s->h, s->w, s->proj_c_in, s->proj_stride, s->residual, s->parts,
             limit);
     conv_data d = make(s, limit);
-    double *raw_bound = t_f64(d.raw.n), *act_bound = t_f64(d.raw.n);
+    double *raw_bound = t_f64(d.o.raw.n), *act_bound = t_f64(d.o.raw.n);
     expect(&d);
     bounds(&d, raw_bound, act_bound);
     if (limit > 0) {
-        round_expected(d.raw, d.s.parts);
-        round_expected(d.act, d.s.parts);
+        round_expected(d.o.raw, d.s.parts);
+        round_expected(d.o.act, d.s.parts);
     }
     for (size_t t = 0; t < n; t++) {
         kernels = list[t];
@@ -258,26 +234,26 @@ static void check(const shape *s, int limit) {
         }
         run(kernels, &d, 1 + (int)t);
         if (s->raw && limit > 0) {
-            t_equal(kernels->name, d.raw);
+            t_equal(kernels->name, d.o.raw);
         } else if (s->raw) {
-            (void)t_within(kernels->name, d.raw, raw_bound);
+            (void)t_within(kernels->name, d.o.raw, raw_bound);
         }
         if (s->act && limit > 0) {
-            t_equal(kernels->name, d.act);
+            t_equal(kernels->name, d.o.act);
         } else if (s->act) {
-            (void)t_within(kernels->name, d.act, act_bound);
+            (void)t_within(kernels->name, d.o.act, act_bound);
         }
         if (first_raw == NULL) {
-            first_raw = t_f32(d.raw.n);
-            first_act = t_f32(d.raw.n);
-            memcpy(first_raw, d.raw.f, d.raw.n * sizeof(float));
-            memcpy(first_act, d.act.f, d.act.n * sizeof(float));
+            first_raw = t_f32(d.o.raw.n);
+            first_act = t_f32(d.o.raw.n);
+            memcpy(first_raw, d.o.raw.f, d.o.raw.n * sizeof(float));
+            memcpy(first_act, d.o.act.f, d.o.act.n * sizeof(float));
         }
         if (s->raw) {
-            t_equal_f32(kernels->name, d.raw.n, d.raw.f, first_raw);
+            t_equal_f32(kernels->name, d.o.raw.n, d.o.raw.f, first_raw);
         }
         if (s->act) {
-            t_equal_f32(kernels->name, d.act.n, d.act.f, first_act);
+            t_equal_f32(kernels->name, d.o.act.n, d.o.act.f, first_act);
         }
     }
     t_end();
@@ -415,7 +391,7 @@ START_TEST(residual_in_place) {
         t_begin("%s residual in place", list[t]->name);
         conv_data d = make(&s, 3);
         expect(&d);
-        round_expected(d.raw, d.s.parts);
+        round_expected(d.o.raw, d.s.parts);
         drae__bf16_conv op = {.shape = drae__bf16_shape_of(s.kind, s.c_in, s.c_out, 0, 0, 1),
                               .src_map = d.src_map.g,
                               .dst_map = d.residual_map.g,
@@ -423,11 +399,11 @@ START_TEST(residual_in_place) {
                               .residual = d.residual_map.at,
                               .raw = d.residual_map.at};
         drae__bf16 *wei = (drae__bf16 *)(void *)t_bytes(drae__bf16_packed_elems(&op.shape) * 2);
-        drae__bf16_pack(&op.shape, s.c_in, s.c_out, d.wei.f, 1.0, 0, 0, NULL, wei);
+        drae__bf16_pack(&op.shape, s.c_in, s.c_out, d.o.wei.f, 1.0, 0, 0, NULL, wei);
         op.wei = wei;
         list[t]->conv(&op, 0, s.h);
-        map_take(&d.residual_map, d.raw.f);
-        t_equal("raw", d.raw);
+        map_take(&d.residual_map, d.o.raw.f);
+        t_equal("raw", d.o.raw);
         t_end();
     }
 }
