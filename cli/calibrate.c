@@ -11,7 +11,6 @@
 #include "io/weights.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,12 +52,19 @@ done:
     return status;
 }
 
+/* A finite number above 0 that ends at `end`; *rest: what is behind that. */
+static bool parse_share(const char *text, char end, double *value, const char **rest) {
+    char *stop;
+    *value = strtod(text, &stop);
+    *rest = stop + 1;
+    return stop != text && *stop == end && *value > 0.0 && isfinite(*value);
+}
+
 /* MISS:REJECT */
 static bool parse_cost(drae__calibrate_options *o) {
-    char rest = 0;
-    return sscanf(o->cost, "%lf:%lf%c", &o->cost_miss, &o->cost_reject, &rest) == 2 &&
-           o->cost_miss > 0.0 && o->cost_reject > 0.0 && isfinite(o->cost_miss) &&
-           isfinite(o->cost_reject);
+    const char *rest;
+    return parse_share(o->cost, ':', &o->cost_miss, &rest) &&
+           parse_share(rest, '\0', &o->cost_reject, &rest);
 }
 
 static int check_usage(const drae__command *command, drae__calibrate_options *o,
@@ -135,8 +141,7 @@ static int calibrate_main(int argc, char **argv) {
     }
     if (code < 0 && c == NULL) {
         code = drae__cli_error(command, DRAE_ERROR_MEMORY, NULL);
-    }
-    if (code < 0) {
+    } else if (code < 0) {
         drae__cli_catch_signals();
         c->o = &o;
         drae_status status = calibrate(c, &err);

@@ -44,10 +44,13 @@ static void cut_to_disc(int size, size_t chosen, float radius, float *mask) {
             break;
         }
     }
-    float cy = (float)(centre / (size_t)size), cx = (float)(centre % (size_t)size);
-    for (size_t i = 0; i < pixels; i++) {
-        float dy = (float)(i / (size_t)size) - cy, dx = (float)(i % (size_t)size) - cx;
-        mask[i] = dy * dy + dx * dx <= radius * radius ? mask[i] : 0.0f;
+    const int cy = (int)(centre / (size_t)size), cx = (int)(centre % (size_t)size);
+    for (int y = 0; y < size; y++) {
+        for (int x = 0; x < size; x++) {
+            float dy = (float)(y - cy), dx = (float)(x - cx);
+            float *to = mask + (ptrdiff_t)y * size + x;
+            *to = dy * dy + dx * dx <= radius * radius ? *to : 0.0f;
+        }
     }
 }
 

@@ -43,6 +43,12 @@ INLINE vf vf_leaky(vf u, vf slope) {
     return vf_max(u * slope, u);
 }
 
+/* Zeros; not a number where v is not finite. */
+INLINE vf vf_doubt(vf v) {
+    const vf same = v;
+    return v - same;
+}
+
 /* v with zeros in the lanes from n on. */
 INLINE vf vf_keep(vf v, int n) {
     float lanes[VL];

@@ -161,8 +161,7 @@ static void kernel_m(int size, const float *x, ptrdiff_t x_stride, const float *
                 most = vf_max(r * vf_load(inverse + (ptrdiff_t)(DRAE__M_PLANES + d) * size), most);
             }
             /* The greatest of numbers and NaN need not be NaN: what e lost is not found again. */
-            vf own = vf_load(e + pixel);
-            vf_store(dst + (ptrdiff_t)row * size + k, most + (own - own));
+            vf_store(dst + (ptrdiff_t)row * size + k, most + vf_doubt(vf_load(e + pixel)));
         }
     }
 }

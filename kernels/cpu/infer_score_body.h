@@ -122,14 +122,14 @@ static float top_select(size_t n, float *values, size_t k) {
 static float kernel_top_mean(size_t n, const float *src, int k, float *scratch) {
     size_t blocks = n / TOP_BLOCK, want = (size_t)k;
     float *maxima = scratch, *ranked = scratch + blocks;
-    vf doubt = vf_set(0.0f); /* what is not finite less itself is not a number */
+    vf doubt = vf_set(0.0f);
     for (size_t b = 0; b < blocks; b++) {
         const float *p = src + b * TOP_BLOCK;
         vf most = vf_load(p);
-        doubt += most - most;
+        doubt += vf_doubt(most);
         for (int i = VL; i < TOP_BLOCK; i += VL) {
             vf v = vf_load(p + i);
-            doubt += v - v;
+            doubt += vf_doubt(v);
             most = vf_max(most, v);
         }
         float greatest = most[0];
