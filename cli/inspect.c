@@ -235,15 +235,14 @@ const drae__command drae__command_inspect = {
     .summary = "score patches, images or frames: verdicts, heatmaps, contact sheets",
     .usage = "drae inspect --engine line.drae --data FILE.h5|DIR --out DIR [options]",
     .description =
-        "Scores every patch (phi = 1 - SSIM of the patch and its reconstruction), rejects where "
-        "the\n"
-        "score lies above the threshold of its region, then decides over vials, strips and\n"
-        "products: any rejected patch rejects its vial, any rejected vial its strip, and no "
-        "result\n"
-        "means reject. DIR receives results.jsonl, summary.json, a contact sheet a strip "
-        "(sheets/)\n"
-        "and overlays of rejected patches (patches/). Interrupted, it leaves\n"
-        "results.partial.jsonl. docs/inspect.md names every field.",
+        "Scores every patch by phi or z, whichever calibration chose for its region, rejects "
+        "where\n"
+        "the score lies above the threshold, then decides over vials, strips and products: any\n"
+        "rejected patch rejects its vial, any rejected vial its strip, and no result means "
+        "reject.\n"
+        "DIR receives results.jsonl, summary.json, a contact sheet a strip (sheets/) and overlays\n"
+        "of rejected patches (patches/). A bad file of a folder ends the run, unless --skip-bad.\n"
+        "Interrupted, it leaves results.partial.jsonl. docs/inspect.md names every field.",
     .examples =
         "  drae inspect --engine line.drae --data kit.h5 --out report\n"
         "      inspects a data set\n"

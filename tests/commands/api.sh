@@ -23,9 +23,9 @@ int inspect_once(const char *path, size_t n, const uint8_t *patches, const uint8
 drae_verdict decide(const drae_engine *engine, int64_t product, const float *scores,
                     drae_reason *reason);
 
-enum { SIDE = 256, PATCHES = 3, BATCH = 60, RUN = 2 * 5 * 4 };
+enum { SIDE = 256, PATCHES = 3, RUN = 2 * 5 * 4 };
 
-static uint8_t patches[PATCHES * SIDE * SIDE], heat[BATCH * SIDE * SIDE];
+static uint8_t patches[PATCHES * SIDE * SIDE], heat[PATCHES * SIDE * SIDE];
 static float all[10 * RUN];
 
 static void expect(int good, const char *what) {
