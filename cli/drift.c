@@ -153,6 +153,7 @@ static drae_status look(run *r, drae__err *err) {
     DRAE__TRY(drae__drift_write(&report, o->production.out, err));
     if (!o->production.quiet) {
         print_table(r, changed);
+        drae__eval_warn(&r->sets[1]);
     }
 done:
     return status;

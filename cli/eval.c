@@ -97,6 +97,7 @@ static drae_status evaluate(drae__eval *e, drae__err *err) {
     DRAE__TRY(write_files(e, err));
     if (!e->o->quiet) {
         print_table(e);
+        drae__eval_warn(e);
         printf("\n%s: report.html, report.json, scores.csv\n", e->o->out);
     }
 done:

@@ -12,6 +12,7 @@
 #include "drae/engine.h"
 #include "io/dataset.h"
 #include "io/report.h"
+#include "line/learned.h"
 #include "line/template.h"
 #include "model/model.h"
 
@@ -64,8 +65,10 @@ typedef struct drae__eval {
     /* of one batch */
     uint8_t *patches, *masks_read, *regions;
     float *batch_scores; /* [n_batch, DRAE_SCORES] */
-    float *residual, *z, *map;
-    size_t golden_score; /* the place of the template among the scores */
+    float *residual, *z, *recon, *map;
+    drae__learned learned; /* by the engine, as its reconstructions show */
+    double val_con;        /* of the model, NAN unknown: an engine does not tell it */
+    size_t golden_score;   /* the place of the template among the scores */
     drae__report report;
     drae__report_score scores[DRAE__EVAL_SCORES];
     drae__evaluation verdicts, baseline;
@@ -104,6 +107,9 @@ drae_status drae__eval_heat(drae__eval *e, size_t index, uint8_t *patch, uint8_t
 
 void drae__eval_fact(drae__eval *e, const char *group, const char *name, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* The caution of the report, if any, as a warning on standard output. */
+void drae__eval_warn(const drae__eval *e);
 
 drae_status drae__eval_interrupted(size_t n_done, size_t n, const char *what, drae__err *err);
 

@@ -63,6 +63,7 @@ void drae__eval_release(drae__eval *e) {
     free(e->batch_scores);
     free(e->residual);
     free(e->z);
+    free(e->recon);
     free(e->map);
 }
 
@@ -89,6 +90,7 @@ static drae_status compile_model(drae__eval *e, size_t *n_bytes, drae__err *err)
     unsigned generator = DRAE__NET_BIT(DRAE__NET_GENERATOR);
     drae_status status = drae__weights_load(e->o->model, generator, generator, &model, err);
     if (status == DRAE_OK) {
+        e->val_con = model.provenance.val_con;
         status = drae__compile(&model, &compile, &e->engine_bytes, n_bytes, &report, err);
     }
     drae__model_free(&model);
@@ -138,6 +140,7 @@ static drae_status open_engine(drae__eval *e, drae__err *err) {
     drae_config *config = NULL;
     int64_t size = 0;
     size_t n_bytes = 0;
+    e->val_con = NAN;
     const char *path = e->o->engine != NULL ? e->o->engine : e->o->model;
     drae_status status = e->o->engine == NULL ? compile_model(e, &n_bytes, err) : DRAE_OK;
     if (status != DRAE_OK) {
@@ -313,12 +316,14 @@ static drae_status allocate(drae__eval *e, drae__err *err) {
     e->batch_scores = calloc(e->n_batch * DRAE_SCORES, sizeof *e->batch_scores);
     e->residual = calloc(e->n_batch * n_pixels, sizeof *e->residual);
     e->z = calloc(e->n_batch * n_pixels, sizeof *e->z);
+    e->recon = calloc(e->n_batch * n_pixels, sizeof *e->recon);
     e->map = calloc(n_pixels, sizeof *e->map);
     e->pixels = calloc(n_counts, sizeof *e->pixels);
     if (!there || e->cluster == NULL || e->reasons == NULL || e->extent == NULL ||
         e->grey == NULL || e->spread == NULL || e->contrast == NULL || e->patches == NULL ||
         e->masks_read == NULL || e->regions == NULL || e->batch_scores == NULL ||
-        e->residual == NULL || e->z == NULL || e->map == NULL || e->pixels == NULL) {
+        e->residual == NULL || e->z == NULL || e->recon == NULL || e->map == NULL ||
+        e->pixels == NULL) {
         return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", e->n);
     }
     return DRAE_OK;
@@ -364,6 +369,7 @@ drae_status drae__eval_open(drae__eval *e, drae__err *err) {
         DRAE__TRY(drae__pixels_create(e->n_clusters, e->size, &e->pixels[i], err));
     }
     DRAE__TRY(bind(e, DRAE_OUTPUT_SCORES, e->batch_scores, err));
+    DRAE__TRY(bind(e, DRAE_OUTPUT_RECON, e->recon, err));
     if (e->masks) {
         DRAE__TRY(bind(e, DRAE_OUTPUT_RESIDUAL, e->residual, err));
     }

@@ -8,6 +8,7 @@
 #include "line/statistics.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 drae_status drae__eval_interrupted(size_t n_done, size_t n, const char *what, drae__err *err) {
@@ -71,6 +72,7 @@ static drae_status score_batch(drae__eval *e, size_t first, size_t n, drae__err 
                          : score > threshold ? DRAE_REASON_SCORE
                          : score > undecided ? DRAE_REASON_BAND
                                              : DRAE_REASON_NONE;
+        drae__learned_add(&e->learned, n_pixels, patch, e->recon + i * n_pixels);
         drae__grey_moments(n_pixels, patch, &e->grey[at], &e->spread[at]);
         look_at_mask(e, at, patch, mask);
         for (size_t s = 0; s < e->golden_score; s++) {
@@ -114,7 +116,19 @@ drae_status drae__eval_score(drae__eval *e, drae__err *err) {
         drae__progress_update(&progress, n_done, NULL);
     }
     drae__progress_end(&progress, n_done);
+    (void)drae_session_set_output(e->session, DRAE_OUTPUT_RECON, NULL, 0);
+    e->report.caution = drae__learned_doubt(&e->learned, e->val_con);
+    if (e->report.caution != NULL) {
+        drae__eval_fact(e, "caution", "model", "%s", e->report.caution);
+    }
     return status;
+}
+
+void drae__eval_warn(const drae__eval *e) {
+    if (e->report.caution != NULL) {
+        printf("warning: %s: %s\n", e->o->engine != NULL ? e->o->engine : e->o->model,
+               e->report.caution);
+    }
 }
 
 drae_status drae__eval_heat(drae__eval *e, size_t index, uint8_t *patch, uint8_t *heat,

@@ -217,6 +217,7 @@ static drae_status qualify(run *r, drae__err *err) {
     DRAE__TRY(write_files(r, err));
     if (!r->o->eval.quiet) {
         print_table(r);
+        drae__eval_warn(&r->eval);
         printf("\n%s: knapp.html, knapp.json, units.csv\n", r->o->eval.out);
     }
 done:

@@ -75,6 +75,7 @@ typedef struct drae__report {
     int decides[DRAE__REGIONS_MAX];   /* which score the verdict of a region comes from */
     const drae__evaluation *verdicts; /* NULL without labels */
     const drae__evaluation *baseline; /* NULL: none */
+    const char *caution;              /* why to doubt the model, NULL: no reason known */
     double rate;                      /* of the figures at a fixed rate */
     double confidence;
     size_t rounds;

@@ -18,6 +18,13 @@ void drae__report_plot_votes(drae__text_file *file, const drae__report *report);
 void drae__report_plot_tallies(drae__text_file *file, const drae__report *report, size_t n,
                                const drae__report_tally *tallies, const char *unit);
 
+/* Above this share the upper limit of a rate says little: 72 units without an error reach 5 %. */
+#define DRAE__REPORT_FEW 0.05
+
+/* Tables with their headings (report_tables.c); they need labels. */
+void drae__report_put_verdicts(drae__text_file *f, const drae__report *report);
+void drae__report_put_scores(drae__text_file *f, const drae__report *report);
+
 /* Head with style, up to <body>; title is our own text. Provenance as a table. Foot. */
 void drae__page_begin(drae__text_file *file, const char *title);
 void drae__page_facts(drae__text_file *file, size_t n, const drae__report_fact *facts);

@@ -252,6 +252,11 @@ drae_status drae__report_write_json(const drae__report *report, const char *path
     drae__jsonl_bool(j, "labelled", report->labelled);
     drae__jsonl_double(j, "confidence", report->confidence);
     drae__jsonl_double(j, "rate", report->rate);
+    if (report->caution != NULL) {
+        drae__jsonl_text(j, "caution", report->caution);
+    } else {
+        drae__jsonl_null(j, "caution");
+    }
     drae__jsonl_uint(j, "bootstrap_rounds", report->rounds);
     drae__jsonl_uint(j, "seed", report->seed);
     put_regions(j, report);

@@ -12,6 +12,7 @@ static const char style[] =
     "h2{font-size:1.2em;margin:36px 0 8px;padding-top:10px;border-top:1px solid #ccc}\n"
     "h3{font-size:1em;margin:18px 0 4px}\n"
     "p{max-width:72ch;margin:8px 0}\n"
+    ".warn{border-left:5px solid #d9542b;background:#fdf1ec;padding:8px 12px}\n"
     ".note{color:#555;font-size:.9em}\n"
     ".cards{display:flex;flex-wrap:wrap;gap:12px;margin:16px 0}\n"
     ".card{flex:1 1 200px;border:1px solid #ccc;border-radius:6px;padding:10px 14px}\n"

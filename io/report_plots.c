@@ -19,6 +19,15 @@ const char *drae__report_color(const drae__report *report, size_t score) {
                                           : colors[score % (sizeof colors / sizeof colors[0])];
 }
 
+/* "score, logarithmic: 120 good, 3 defective", the name of an axis. */
+static void axis_name(char name[96], const char *what, double n_good, double n_bad, bool labelled) {
+    if (labelled) {
+        (void)snprintf(name, 96, "%s: %.0f good, %.0f defective", what, n_good, n_bad);
+    } else {
+        (void)snprintf(name, 96, "%s: %.0f patches", what, n_good);
+    }
+}
+
 /* ---- ROC ---- */
 
 /* The false-reject rate on a scale that shows what matters, below 1 %: cube root. */
@@ -31,8 +40,11 @@ void drae__report_plot_roc(drae__text_file *f, const drae__report *report, int r
     static const char *const labels[] = {"0", "0.1", "1", "5", "20", "50", "100"};
     char name[32];
     double key_y = drae__plot_y(0.0) - 10;
+    const drae__score_figures *any = &report->scores[0].figures[r];
+    char x_name[96];
     drae__report_region(report, report->regions[r], name);
-    drae__plot_open(f, name, "false rejects, % of good", "detected, % of defective");
+    axis_name(x_name, "false rejects, %", (double)any->n_good, (double)any->n_defective, true);
+    drae__plot_open(f, name, x_name, "detected, % of defective");
     for (size_t i = 0; i < sizeof ticks / sizeof ticks[0]; i++) {
         drae__plot_tick_x(f, spread(ticks[i]), labels[i]);
     }
@@ -59,6 +71,11 @@ void drae__report_plot_roc(drae__text_file *f, const drae__report *report, int r
             score->name, g->auroc.value);
         key_y -= 16;
     }
+    if (any->n_good == 0 || any->n_defective == 0) {
+        drae__text_print(f, "<text x=\"%.1f\" y=\"%.1f\" class=\"m\">no %s patch: no curve</text>",
+                         drae__plot_x(0.5), drae__plot_y(0.5) - 8,
+                         any->n_defective == 0 ? "defective" : "good");
+    }
     const drae__level_figures *level = &report->verdicts->levels[r];
     if (level->n_good > 0 && level->n_bad > 0) {
         double x = drae__plot_x(spread(1.0 - level->tpr.exact.value));
@@ -76,7 +93,8 @@ void drae__report_plot_roc(drae__text_file *f, const drae__report *report, int r
 
 /* ---- histograms ---- */
 
-enum { BINS = 48 };
+/* A class of fewer patches is drawn patch by patch: shares of it say nothing. */
+enum { BINS = 48, EACH = 30 };
 
 typedef struct histogram {
     double low, high; /* of the axis; logarithms */
@@ -152,6 +170,53 @@ static void bars(drae__text_file *f, const double *counts, double n, double top,
                      color, color);
 }
 
+/* Every patch of a class as a stroke at the foot of the plot, the second class above the first. */
+static void strokes(drae__text_file *f, const drae__report *report, const drae__report_score *score,
+                    int region, const histogram *h, bool bad, double height) {
+    double foot = bad ? 1.1 * height : 0.0;
+    drae__text_print(f, "<path class=\"li\" stroke=\"%s\" d=\"",
+                     bad ? DRAE__PLOT_BAD : DRAE__PLOT_GOOD);
+    for (size_t i = 0; i < report->n; i++) {
+        const drae__record *r = &report->records[i];
+        if (r->region == region && isfinite(score->values[i]) &&
+            (report->labelled && r->label == 1) == bad) {
+            double t = (axis(score->values[i]) - h->low) / (h->high - h->low);
+            drae__text_print(f, "M%.1f %.1fV%.1f", drae__plot_x(t), drae__plot_y(foot),
+                             drae__plot_y(foot + height));
+        }
+    }
+    drae__text_put(f, "\"/>");
+}
+
+/* Ticks on the logarithmic axis: of a narrow one at even steps, so that there are always three or
+ * more; of a wide one at 1, 2 and 5. */
+static void ticks(drae__text_file *f, const histogram *h) {
+    static const int marks[] = {1, 2, 5};
+    double span = h->high - h->low;
+    double low = pow(10.0, h->low);
+    double high = pow(10.0, h->high);
+    char label[32];
+    if (span < 0.75) {
+        double unit = pow(10.0, floor(log10(high - low)));
+        double parts = (high - low) / unit;
+        unit *= parts < 2.0 ? 0.4 : parts < 3.0 ? 0.5 : parts < 6.0 ? 1.0 : 2.0;
+        for (double k = ceil(low / unit); k * unit <= high; k += 1.0) {
+            (void)snprintf(label, sizeof label, "%.4g", k * unit);
+            drae__plot_tick_x(f, (log10(k * unit) - h->low) / span, label);
+        }
+        return;
+    }
+    for (int e = -6; e <= 6; e++) {
+        for (int k = 0; k < (span > 2.5 ? 1 : 3); k++) {
+            double t = (e + log10(marks[k]) - h->low) / span;
+            if (t >= 0.0 && t <= 1.0) {
+                (void)snprintf(label, sizeof label, "%g", marks[k] * pow(10.0, e));
+                drae__plot_tick_x(f, t, label);
+            }
+        }
+    }
+}
+
 void drae__report_plot_scores(drae__text_file *f, const drae__report *report, size_t score, int r) {
     int region = report->regions[r];
     const drae__report_score *s = &report->scores[score];
@@ -162,33 +227,37 @@ void drae__report_plot_scores(drae__text_file *f, const drae__report *report, si
     if (!fill(report, s, region, &h)) {
         return;
     }
+    bool good_bars = h.n_good >= EACH;
+    bool bad_bars = h.n_bad >= EACH;
     drae__report_region(report, region, name);
     (void)snprintf(title, sizeof title, "%s: %s", name, s->name);
-    drae__plot_open(f, title, "score (logarithmic)", "share of each class, %");
+    axis_name(label, "score, logarithmic", h.n_good, h.n_bad, report->labelled);
+    drae__plot_open(f, title, label,
+                    !good_bars && !bad_bars   ? "a stroke a patch"
+                    : !good_bars || !bad_bars ? "share of its class, %"
+                                              : "share of each class, %");
     double top = 0.0;
     for (int i = 0; i < BINS; i++) {
-        top = fmax(top, h.n_good > 0.0 ? h.good[i] / h.n_good : 0.0);
-        top = fmax(top, h.n_bad > 0.0 ? h.bad[i] / h.n_bad : 0.0);
+        top = fmax(top, good_bars ? h.good[i] / h.n_good : 0.0);
+        top = fmax(top, bad_bars ? h.bad[i] / h.n_bad : 0.0);
     }
     top = fmin(1.0, 1.05 * top);
-    for (int k = 0; k <= 2; k++) {
-        (void)snprintf(label, sizeof label, "%.0f", 50.0 * k * top);
+    for (int k = 0; k <= 2 && top > 0.0; k++) {
+        (void)snprintf(label, sizeof label, "%.3g", 50.0 * k * top);
         drae__plot_tick_y(f, 0.5 * k, label);
     }
-    static const int marks[] = {1, 2, 5, 3, 4, 6, 8};
-    double span = h.high - h.low;
-    int n_marks = span > 2.5 ? 1 : span > 0.8 ? 3 : 7;
-    for (int e = -6; e <= 6; e++) {
-        for (int k = 0; k < n_marks; k++) {
-            double t = (e + log10(marks[k]) - h.low) / span;
-            if (t >= 0.0 && t <= 1.0) {
-                (void)snprintf(label, sizeof label, "%g", marks[k] * pow(10.0, e));
-                drae__plot_tick_x(f, t, label);
-            }
-        }
+    ticks(f, &h);
+    double height = good_bars || bad_bars ? 0.08 : 0.4; /* of a stroke: bars leave less room */
+    if (good_bars) {
+        bars(f, h.good, h.n_good, top, DRAE__PLOT_GOOD);
+    } else {
+        strokes(f, report, s, region, &h, false, height);
     }
-    bars(f, h.good, h.n_good, top, DRAE__PLOT_GOOD);
-    bars(f, h.bad, h.n_bad, top, DRAE__PLOT_BAD);
+    if (bad_bars) {
+        bars(f, h.bad, h.n_bad, top, DRAE__PLOT_BAD);
+    } else {
+        strokes(f, report, s, region, &h, true, height);
+    }
     float threshold = s->threshold[region];
     if (isfinite(threshold)) {
         double t = (axis(threshold) - h.low) / (h.high - h.low);

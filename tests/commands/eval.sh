@@ -58,7 +58,12 @@ check "--quiet is quiet" test ! -s stdout.txt
 for file in report.html report.json scores.csv; do
     check "$file does not depend on threads" cmp "report/$file" "again/$file"
 done
-ok "$DRAE" eval -q --model cal.h5 --data kit.h5 --out model --rounds 200
+ok "$DRAE" eval --model cal.h5 --data kit.h5 --out model --rounds 200
+# One step teaches nothing, and the model, unlike its engine, tells its validation loss.
+check "a model that has learned little: a warning" grep -q '^warning: cal.h5: the model has learned' stdout.txt
+check "report.json carries it" grep -q '"caution":"the model has learned' model/report.json
+check "report.html carries it" grep -q 'class="warn".*Do not rely.*the model has learned' model/report.html
+check "an engine does not tell: no caution" grep -q '"caution":null' report/report.json
 check "a model scores as its engine" \
     cmp <(cut -d, -f1,"$phi" report/scores.csv) <(cut -d, -f1,"$phi" model/scores.csv)
 ok "$DRAE" eval -q --engine raw.drae --data single.h5 --out raw --rounds 200

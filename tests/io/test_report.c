@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text that is whole or not there, and what people found as CSV. */
+/* Text that is whole or not there, what people found as CSV, and plots of few patches. */
 #include "io/manual.h"
+#include "io/report_html.h"
 #include "io/text_file.h"
 
 #include "base/file.h"
 #include "model/record.h"
 
 #include <check.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,6 +128,82 @@ START_TEST(manual_mistakes_name_their_line) {
 }
 END_TEST
 
+/* The histogram of n_good and n_bad scores between low and high. */
+static char *histogram(size_t n_good, size_t n_bad, float low, float high) {
+    drae__record records[200] = {{0}};
+    float values[200];
+    const size_t n = n_good + n_bad;
+    for (size_t i = 0; i < n; i++) {
+        records[i].label = i < n_good ? 0 : 1;
+        values[i] = low + (high - low) * (float)i / (float)(n - 1);
+    }
+    drae__report_score score = {.name = "z", .values = values};
+    score.threshold[0] = 0.5f * (low + high);
+    const drae__report report = {.n = n,
+                                 .records = records,
+                                 .labelled = true,
+                                 .n_regions = 1,
+                                 .n_scores = 1,
+                                 .scores = &score};
+    drae__text_file *file = NULL;
+    ck_assert_int_eq(drae__text_create(path, &file, NULL), DRAE_OK);
+    drae__report_plot_scores(file, &report, 0, 0);
+    ck_assert_int_eq(drae__text_finish(file, NULL), DRAE_OK);
+    return read_back();
+}
+
+static size_t count_of(const char *text, const char *what) {
+    size_t n = 0;
+    for (const char *at = text; (at = strstr(at, what)) != NULL; at++) {
+        n++;
+    }
+    return n;
+}
+
+START_TEST(a_few_patches_are_drawn_one_by_one) {
+    static const struct {
+        size_t good, bad;
+        size_t bars, strokes; /* paths of each */
+        const char *name;
+    } cases[] = {{8, 2, 0, 2, "8 good, 2 defective"},
+                 {90, 1, 1, 1, "90 good, 1 defective"},
+                 {12, 60, 1, 1, "12 good, 60 defective"},
+                 {50, 50, 2, 0, "50 good, 50 defective"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *text = histogram(cases[i].good, cases[i].bad, 2.0f, 9.0f);
+        ck_assert_msg(strstr(text, cases[i].name) != NULL, "no '%s'", cases[i].name);
+        ck_assert_uint_eq(count_of(text, "class=\"ba\""), cases[i].bars);
+        ck_assert_uint_eq(count_of(text, "class=\"li\""), cases[i].strokes);
+        size_t few =
+            (cases[i].good < 30 ? cases[i].good : 0) + (cases[i].bad < 30 ? cases[i].bad : 0);
+        size_t drawn = 0;
+        for (const char *at = text; (at = strstr(at, "class=\"li\"")) != NULL;) {
+            const char *end = strstr(at, "/>");
+            for (; at < end; at++) {
+                drawn += *at == 'M' ? 1 : 0;
+            }
+        }
+        ck_assert_uint_eq(drawn, few);
+        free(text);
+    }
+}
+END_TEST
+
+/* Whatever the range of the scores: three numbers or more under the axis, inside of it. */
+START_TEST(every_axis_has_numbers) {
+    static const float ranges[][2] = {{0.0301f, 0.0302f}, {0.02f, 0.03f},  {0.031f, 0.039f},
+                                      {2.0f, 9.0f},       {1.0f, 40.0f},   {0.9f, 5.1f},
+                                      {1e-4f, 0.9f},      {8.0f, 8.0001f}, {0.5f, 3.3f}};
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+        char *text = histogram(40, 40, ranges[i][0], ranges[i][1]);
+        size_t n = count_of(text, "v4\" class=\"ax\"");
+        ck_assert_msg(n >= 3 && n <= 12, "%g to %g: %zu numbers", (double)ranges[i][0],
+                      (double)ranges[i][1], n);
+        free(text);
+    }
+}
+END_TEST
+
 int main(void) {
     if (mkdtemp(folder) == NULL) {
         return EXIT_FAILURE;
@@ -138,6 +216,8 @@ int main(void) {
     tcase_add_test(t, abandoned_text_is_not_there);
     tcase_add_test(t, manual_rows);
     tcase_add_test(t, manual_mistakes_name_their_line);
+    tcase_add_test(t, a_few_patches_are_drawn_one_by_one);
+    tcase_add_test(t, every_axis_has_numbers);
     suite_add_tcase(suite, t);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
