@@ -15,7 +15,8 @@
  *     t_0 = L(C_1 input + b_0),   t_l = t_(l-1) + L(C_d t_(l-1) + b_l),  l = 1..5, d = 1 2 4 8 1
  *     o   = sum over planes of w t_5 + b                    [S/2,S/2]
  * The map of the score is h = 1 + o where o > 0, else 1 / (1 - o): above 0, ever growing, without a
- * libm function; pixel (row, column) of the map takes that of (row / 2, column / 2).
+ * libm function; pixel (row, column) of the map takes that of (row / 2, column / 2). The score is
+ * the mean of the TOP largest of the map, which are 8 of o.
  *
  * Weights lie as LAYERS times [16 out,16 in,3,3] and [16], then [16] and [1].
  */
@@ -30,6 +31,8 @@
 #define DRAE__H_STEPS                                                                              \
     { 1, 1, 2, 4, 8, 1 }  /* d of each layer */
 #define DRAE__H_PAD     8 /* zeros around a plane: the largest step */
+#define DRAE__H_TOP     32
+#define DRAE__H_LEAST   64 /* size of an image: two vectors of any table in a row */
 #define DRAE__H_SLOPE   0.1f
 #define DRAE__H_LAYER   (DRAE__H_PLANES * DRAE__H_PLANES * 9 + DRAE__H_PLANES)
 #define DRAE__H_WEIGHTS (DRAE__H_LAYERS * DRAE__H_LAYER + DRAE__H_PLANES + 1)
