@@ -120,7 +120,7 @@ static int calibrate_main(int argc, char **argv) {
                    "labelled defects: best balanced accuracy instead of a rate"),
         DRAE__TEXT("cost", 0, &o.cost, "MISS:REJECT",
                    "or least cost: of all defects missed, of all good rejected"),
-        DRAE__CHOICE("score", &o.score, "auto|phi|z|m",
+        DRAE__CHOICE("score", &o.score, "auto|phi|z|m|h",
                      "which decides: auto takes in each region the one that finds more"),
         DRAE__FLAG("small-sample", 0, &o.small,
                    "take 1 / RATE good ones, though the limit stays open"),
@@ -166,8 +166,11 @@ const drae__command drae__command_calibrate = {
         "and the anchor of its fixed-scale heatmap. phi is a mean over the patch; z, the\n"
         "normalised residual, sees small defects; it needs maps of what is usual at each pixel,\n"
         "and products that make them set no threshold. By matched filters z sees spots and thin\n"
-        "lines too: m asks for that, z for points alone (all that cuda computes), and auto takes\n"
-        "phi or m, which finds more of the small synthetic defects put into good patches.\n"
+        "lines too: m asks for that, z for points alone, and auto takes phi or m, which finds "
+        "more\n"
+        "of the small synthetic defects put into good patches. h trains a head besides, a small\n"
+        "network that tells defects from what good patches show (some minutes; the cpu alone\n"
+        "computes it), and takes phi or z by the head.\n"
         "A sample that cannot carry the rate is refused with the number that is needed; so is a\n"
         "patch that training has seen. Where the thresholds come from is written beside them\n"
         "(drae info tells it).\n"

@@ -145,6 +145,23 @@ static void take(drae__scorer *s, const drae__pass *pass, size_t i, size_t at, i
     }
 }
 
+/* A patch, its reconstruction, and where m is largest. */
+static void learn(const drae__scorer *s, const drae__pass *pass, const uint8_t *image, size_t i,
+                  int region) {
+    drae__learner *l = pass->learner;
+    const size_t pixels = (size_t)pass->size * (size_t)pass->size, at = l->n++;
+    const float *recon = s->recon + i * pixels;
+    drae__head_patch *patch = &l->patches[at];
+    memcpy(l->images + at * pixels, image, pixels);
+    for (size_t k = 0; k < pixels; k++) {
+        l->recons[at * pixels + k] = (uint16_t)(recon[k] * 65535.0f + 0.5f);
+    }
+    patch->image = l->images + at * pixels;
+    patch->recon = l->recons + at * pixels;
+    patch->maps = l->maps[region];
+    drae__head_peaks(pass->size, s->z + i * pixels, patch);
+}
+
 drae_status drae__scorer_run(drae__scorer *scorer, const drae__pass *pass, drae__progress *progress,
                              size_t *done, drae__err *err) {
     drae_status status = DRAE_OK;
@@ -191,6 +208,9 @@ drae_status drae__scorer_run(drae__scorer *scorer, const drae__pass *pass, drae_
         }
         for (size_t i = 0; i < batch.n; i++) {
             take(scorer, pass, i, at + i, regions[i], scratch);
+            if (pass->learner != NULL && pass->learner->n < pass->learner->room) {
+                learn(scorer, pass, batch.patches + i * pixels, i, regions[i]);
+            }
             if (pass->learned != NULL) {
                 drae__learned_add(pass->learned, pixels, batch.patches + i * pixels,
                                   scorer->recon + i * pixels);

@@ -14,6 +14,7 @@
 #include "line/learned.h"
 #include "line/statistics.h"
 #include "model/model.h"
+#include "train/head.h"
 
 /* An engine compiled in memory from a model as it stands, on the CPU. Zeroed is empty. */
 typedef struct drae__scorer {
@@ -27,6 +28,15 @@ typedef struct drae__scorer {
 drae_status drae__scorer_open(const char *path, const drae__model *model, long threads,
                               drae__scorer *scorer, drae__err *err);
 void drae__scorer_close(drae__scorer *scorer);
+
+/* What the head learns from: good patches, gathered by a pass. Zeroed is empty. */
+typedef struct drae__learner {
+    uint8_t *images;           /* [room,size,size] */
+    uint16_t *recons;          /* [room,size,size] */
+    drae__head_patch *patches; /* [room] */
+    size_t n, room;
+    float *const *maps; /* of the regions */
+} drae__learner;
 
 /* One pass over the patches indices[0..n) of a source. */
 typedef struct drae__pass {
@@ -55,6 +65,7 @@ typedef struct drae__pass {
     size_t *n_seen;
     const char *name;
     drae__learned *learned; /* may be NULL */
+    drae__learner *learner; /* may be NULL; gets the patches and what is unusual in them */
     bool spoil; /* puts defect number i (line/normalise.h) into patch indices[i] first */
 } drae__pass;
 
@@ -64,6 +75,12 @@ typedef struct drae__pass {
 /* Runs a pass; *done counts patches on. ERROR_INTERRUPTED after a signal. */
 drae_status drae__scorer_run(drae__scorer *scorer, const drae__pass *pass, drae__progress *progress,
                              size_t *done, drae__err *err);
+
+/* Trains the head on n of the patches (every so many, if they are more than LEARNER_MOST) by what
+ * the model's maps and filters make of them, and gives it to every region that has filters. */
+#define DRAE__LEARNER_MOST 2000
+drae_status drae__scorer_learn(const char *path, drae__model *model, long threads,
+                               const drae__pass *patches, bool quiet, drae__err *err);
 
 /* Gives a region the maps by which z tells the blurred residual itself: z = |B (X - X^) + 1|, which
  * is B (X - X^) + 1 as nothing is below -1. */

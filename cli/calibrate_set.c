@@ -97,6 +97,11 @@ done:
     return status;
 }
 
+/* Whether phi decides where z, by whatever it is made, finds no more. */
+static bool may_choose(const drae__calibrate *c) {
+    return strcmp(c->o->score, "auto") == 0 || strcmp(c->o->score, "h") == 0;
+}
+
 static drae_status set_region(drae__calibrate *c, int i, room *good, room *bad, drae__err *err) {
     drae__calibrate_region *g = &c->regions[i];
     drae__calibration *k = &c->model.calibration;
@@ -106,10 +111,10 @@ static drae_status set_region(drae__calibrate *c, int i, room *good, room *bad, 
         DRAE__TRY(compare(c, i, false, good, bad->scores, &g->phi, err));
         DRAE__TRY(compare(c, i, true, good, bad->scores, &g->z, err));
         z = strcmp(c->o->score, "z") == 0 || strcmp(c->o->score, "m") == 0 ||
-            (strcmp(c->o->score, "auto") == 0 && drae__choose_z(&g->phi, &g->z));
+            (may_choose(c) && drae__choose_z(&g->phi, &g->z));
     }
     status = find(c, i, z, good, bad, &k->undecided[i], err);
-    if (status == DRAE_ERROR_FILE && z && strcmp(c->o->score, "auto") == 0) {
+    if (status == DRAE_ERROR_FILE && z && may_choose(c)) {
         /* phi knows no maps: every good patch may set its threshold. */
         g->z_refused = true;
         z = false;

@@ -160,9 +160,10 @@ static void print_lines(const char *path, const drae__engine_about *about) {
         }
         printf(", anchor %.6g%s%s\n", (double)(isnan(anchor) ? DRAE__ANCHOR_DEFAULT : anchor),
                isnan(anchor) ? " (default)" : "",
-               d->calibration.filters[r] != NULL ? ", with maps and matched filters of z"
-               : d->calibration.maps[r] != NULL  ? ", with maps of z"
-                                                 : "");
+               d->calibration.head[r] != NULL      ? ", with maps, matched filters and head of z"
+               : d->calibration.filters[r] != NULL ? ", with maps and matched filters of z"
+               : d->calibration.maps[r] != NULL    ? ", with maps of z"
+                                                   : "");
     }
     print_origin(&d->calibration);
     printf("  training    data %s, revision %s, seed %llu\n",

@@ -37,6 +37,7 @@ typedef struct cpu_state {
     drae__score_kind kind[DRAE__REGIONS_MAX];
     float *maps[DRAE__REGIONS_MAX];    /* mean, then scale; NULL: none */
     float *filters[DRAE__REGIONS_MAX]; /* behind them: scales of the matched filters; NULL: none */
+    float *head[DRAE__REGIONS_MAX];    /* behind those: weights of the head; NULL: none */
     bool any_maps;
 } cpu_state;
 
@@ -87,15 +88,16 @@ static bool copy_maps(cpu_state *s, const drae__engine_data *data) {
     for (int r = 0; r < data->calibration.n_regions; r++) {
         s->kind[r] = data->calibration.kind[r];
         if (data->calibration.maps[r] != NULL) {
-            bool matched = data->calibration.filters[r] != NULL;
-            size_t n = 2 * pixels + (matched ? drae__m_scales(data->arch.size) : 0);
-            size_t n_bytes = n * sizeof(float);
+            const drae__calibration *k = &data->calibration;
+            size_t n_bytes = drae__calibration_floats(k, r, data->arch.size) * sizeof(float);
             s->maps[r] = drae__aligned_alloc(n_bytes);
             if (s->maps[r] == NULL) {
                 return false;
             }
-            memcpy(s->maps[r], data->calibration.maps[r], n_bytes);
-            s->filters[r] = matched ? s->maps[r] + 2 * pixels : NULL;
+            memcpy(s->maps[r], k->maps[r], n_bytes);
+            s->filters[r] = k->filters[r] != NULL ? s->maps[r] + 2 * pixels : NULL;
+            s->head[r] =
+                k->head[r] != NULL ? s->filters[r] + drae__m_scales(data->arch.size) : NULL;
             s->any_maps = true;
         }
     }
@@ -209,8 +211,9 @@ static size_t cpu_print(const void *state, char *text, size_t n_bytes) {
 static size_t z_scratch_bytes(const cpu_state *s) {
     size_t pixels = (size_t)s->plan->arch.size * (size_t)s->plan->arch.size;
     size_t z = drae__infer_z_scratch(s->plan->arch.size), top = drae__infer_top_scratch(pixels);
-    size_t m = drae__m_scratch(s->plan->arch.size);
+    size_t m = drae__m_scratch(s->plan->arch.size), h = drae__h_scratch(s->plan->arch.size);
     z = z > m ? z : m;
+    z = z > h ? z : h;
     return s->any_maps ? (z > top ? z : top) * sizeof(float) : 0;
 }
 
@@ -494,11 +497,16 @@ static const float *score_z(const cpu_session *c, const worker *w, const drae__i
     float *z = r->z_map != NULL ? r->z_map + p * pixels : w->z;
     if (filters != NULL) {
         s->kernels->m(g->w, image_of(c, w), g->stride, recon, g->w, maps, filters, z, w->z_scratch);
+        if (s->head[region] != NULL) {
+            s->kernels->head->map(g->w, image_of(c, w), g->stride, recon, g->w, maps, maps + pixels,
+                                  z, s->head[region], z, w->z_scratch);
+        }
     } else {
         s->kernels->z(g->w, image_of(c, w), g->stride, recon, g->w, maps, maps + pixels, z,
                       w->z_scratch);
     }
-    r->z[p] = s->kernels->top_mean(pixels, z, DRAE__Z_TOP, w->z_scratch);
+    const int top = s->head[region] != NULL ? DRAE__H_TOP : DRAE__Z_TOP;
+    r->z[p] = s->kernels->top_mean(pixels, z, top, w->z_scratch);
     return z;
 }
 

@@ -4,6 +4,7 @@
 #include "base/sha256.h"
 #include "base/size.h"
 #include "engine/codec.h"
+#include "engine/file_check.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -33,15 +34,6 @@ typedef struct layout {
     size_t file_bytes;
 } layout;
 
-/* Floats of the maps of a region: mean and scale, then the scales of the matched filters. */
-static size_t map_floats(const drae__engine_data *d, int region) {
-    size_t pixels = (size_t)d->arch.size * (size_t)d->arch.size;
-    const drae__calibration *c = &d->calibration;
-    return c->maps[region] == NULL      ? 0
-           : c->filters[region] == NULL ? 2 * pixels
-                                        : 2 * pixels + drae__m_scales(d->arch.size);
-}
-
 /* Where everything lies; false when it does not fit in memory. */
 static bool lay_out(const drae__engine_data *data, layout *l) {
     size_t pixels = (size_t)data->arch.size * (size_t)data->arch.size;
@@ -50,7 +42,8 @@ static bool lay_out(const drae__engine_data *data, layout *l) {
     l->n_bytes[TEST_SCORES] = (size_t)data->n_tests * 2 * sizeof(float);
     l->n_bytes[MAPS] = 0;
     for (int r = 0; r < data->calibration.n_regions; r++) {
-        l->n_bytes[MAPS] += map_floats(data, r) * sizeof(float);
+        l->n_bytes[MAPS] +=
+            drae__calibration_floats(&data->calibration, r, data->arch.size) * sizeof(float);
     }
     if (!drae__size_mul(data->n_weights, sizeof(float), &l->n_bytes[WEIGHTS]) ||
         !drae__size_mul(pixels, (size_t)data->n_tests, &l->n_bytes[TEST_PATCHES])) {
@@ -161,16 +154,20 @@ static void walk_meta(drae__codec *c, drae__engine_data *d) {
 static void walk_calibration(drae__codec *c, drae__calibration *calibration, const float *there) {
     for (int r = 0; r < calibration->n_regions; r++) {
         uint32_t kind = (uint32_t)calibration->kind[r];
-        uint32_t maps = calibration->maps[r] == NULL ? 0 : calibration->filters[r] == NULL ? 1 : 2;
+        uint32_t maps = calibration->maps[r] == NULL      ? 0
+                        : calibration->filters[r] == NULL ? 1
+                        : calibration->head[r] == NULL    ? 2
+                                                          : 3;
         drae__codec_f32(c, &calibration->threshold[r]);
         drae__codec_f32(c, &calibration->anchor[r]);
         drae__codec_u32_max(c, &kind, DRAE__SCORE_KINDS - 1, "deciding score");
-        drae__codec_u32_max(c, &maps, 2, "maps of a region");
+        drae__codec_u32_max(c, &maps, 3, "maps of a region");
         drae__codec_f32(c, &calibration->undecided[r]);
         walk_threshold_origin(c, &calibration->from[r]);
         calibration->kind[r] = (drae__score_kind)kind;
         calibration->maps[r] = maps != 0 ? there : NULL;
-        calibration->filters[r] = maps == 2 ? there : NULL;
+        calibration->filters[r] = maps >= 2 ? there : NULL;
+        calibration->head[r] = maps == 3 ? there : NULL;
     }
 }
 
@@ -207,7 +204,8 @@ drae_status drae__engine_file_encode(const drae__engine_data *data, uint8_t **by
     DRAE__TRY(c.status);
     uint8_t *maps = file + l.offset[MAPS];
     for (int r = 0; r < data->calibration.n_regions; r++) {
-        size_t map_bytes = map_floats(data, r) * sizeof(float);
+        size_t map_bytes =
+            drae__calibration_floats(&data->calibration, r, data->arch.size) * sizeof(float);
         if (map_bytes > 0) {
             memcpy(maps, data->calibration.maps[r], map_bytes);
             maps += map_bytes;
@@ -292,48 +290,6 @@ static drae_status check_padding(const uint8_t *bytes, const layout *l, drae__er
     return DRAE_OK;
 }
 
-/* An engine for cuda names an architecture and kernels, one for the cpu does not. Whether a kernel
- * takes its operation is seen when a program is made. */
-static drae_status check_choices(const drae__engine_data *d, drae__err *err) {
-    bool cuda = d->device == DRAE_DEVICE_CUDA, any = d->cuda.arch != 0;
-    for (int i = 0; i < DRAE__CUDA_CHOICES; i++) {
-        any = any || d->cuda.of[i] != DRAE__CUDA_NONE;
-    }
-    if (cuda ? !drae__cuda_arch_known(d->cuda.arch) : any) {
-        return drae__fail(err, DRAE_ERROR_FILE, "architecture sm_%d in an engine for %s",
-                          d->cuda.arch, cuda ? "cuda" : "the cpu");
-    }
-    return DRAE_OK;
-}
-
-static drae_status check_calibration(const drae__engine_data *d, drae__err *err) {
-    const char *wrong = drae__calibration_origin_wrong(&d->calibration.origin);
-    if (wrong != NULL) {
-        return drae__fail(err, DRAE_ERROR_FILE, "calibration: %s", wrong);
-    }
-    for (int r = 0; r < d->calibration.n_regions; r++) {
-        float threshold = d->calibration.threshold[r], anchor = d->calibration.anchor[r];
-        if (isinf(threshold) || isinf(anchor) || anchor <= 0.0f) {
-            return drae__fail(err, DRAE_ERROR_FILE, "region %d: threshold %g, anchor %g", r,
-                              (double)threshold, (double)anchor);
-        }
-        float undecided = d->calibration.undecided[r];
-        if (!(undecided >= 0.0f) || (undecided > 0.0f && !(undecided < threshold))) {
-            return drae__fail(err, DRAE_ERROR_FILE,
-                              "region %d: undecided above %g, threshold %g: must be below it", r,
-                              (double)undecided, (double)threshold);
-        }
-        wrong = drae__threshold_origin_wrong(&d->calibration.from[r]);
-        if (wrong != NULL) {
-            return drae__fail(err, DRAE_ERROR_FILE, "region %d: %s", r, wrong);
-        }
-        if (d->calibration.kind[r] == DRAE__SCORE_Z && d->calibration.maps[r] == NULL) {
-            return drae__fail(err, DRAE_ERROR_FILE, "region %d: decided by z, but has no maps", r);
-        }
-    }
-    return DRAE_OK;
-}
-
 /* Leads the regions to their maps, and checks every value. */
 static drae_status place_maps(drae__engine_data *d, const float *maps, drae__err *err) {
     size_t pixels = (size_t)d->arch.size * (size_t)d->arch.size;
@@ -341,58 +297,24 @@ static drae_status place_maps(drae__engine_data *d, const float *maps, drae__err
         if (d->calibration.maps[r] == NULL) {
             continue;
         }
-        const size_t n = map_floats(d, r);
+        const size_t n = drae__calibration_floats(&d->calibration, r, d->arch.size);
+        if (d->calibration.head[r] != NULL && d->arch.size < DRAE__H_LEAST) {
+            return drae__fail(err, DRAE_ERROR_FILE, "region %d: a head needs patches of %d pixels",
+                              r, DRAE__H_LEAST);
+        }
         for (size_t i = 0; i < n; i++) {
-            if (!isfinite(maps[i]) || (i >= pixels && !(maps[i] > 0.0f))) {
+            bool scale = i >= pixels && i < 2 * pixels + drae__m_scales(d->arch.size);
+            if (!isfinite(maps[i]) || (scale && !(maps[i] > 0.0f))) {
                 return drae__fail(err, DRAE_ERROR_FILE, "maps of region %d: element %zu is %g", r,
                                   i, (double)maps[i]);
             }
         }
         d->calibration.maps[r] = maps;
         d->calibration.filters[r] = d->calibration.filters[r] != NULL ? maps + 2 * pixels : NULL;
+        d->calibration.head[r] = d->calibration.head[r] != NULL
+                                     ? maps + 2 * pixels + drae__m_scales(d->arch.size)
+                                     : NULL;
         maps += n;
-    }
-    return DRAE_OK;
-}
-
-static drae_status check_values(const drae__engine_data *d, const drae__params *params,
-                                drae__err *err) {
-    if (!(d->test_bound > 0.0f && d->test_bound <= 1.0f)) {
-        return drae__fail(err, DRAE_ERROR_FILE, "bound of the self-test is %g",
-                          (double)d->test_bound);
-    }
-    if (!(d->test_bound_z > 0.0f && d->test_bound_z <= 1.0f)) {
-        return drae__fail(err, DRAE_ERROR_FILE, "bound of z in the self-test is %g",
-                          (double)d->test_bound_z);
-    }
-    for (int i = 0; i < 2 * d->n_tests; i++) {
-        float score = d->test_scores[i];
-        int region = drae__engine_test_region(&d->calibration, i % d->n_tests);
-        uint32_t bits;
-        memcpy(&bits, &score, sizeof bits);
-        if (!isfinite(score) ||
-            (i >= d->n_tests && d->calibration.maps[region] == NULL && bits != 0)) {
-            return drae__fail(err, DRAE_ERROR_FILE, "self-test score %d is %g", i, (double)score);
-        }
-    }
-    for (size_t t = 0; t < params->n; t++) {
-        const drae__param *p = &params->items[t];
-        size_t end = t + 1 < params->n ? params->items[t + 1].offset : params->total;
-        for (size_t i = p->offset + p->count; i < end; i++) {
-            uint32_t bits;
-            memcpy(&bits, &d->weights[i], sizeof bits);
-            if (bits != 0) {
-                return drae__fail(err, DRAE_ERROR_FILE, "weights: the gap behind %s is not zero",
-                                  p->path);
-            }
-        }
-        for (size_t i = 0; i < p->count; i++) {
-            float v = d->weights[p->offset + i];
-            if (!isfinite(v) || (p->kind == DRAE__PARAM_VAR && v < 0.0f)) {
-                return drae__fail(err, DRAE_ERROR_FILE, "weights: %s: element %zu is %g", p->path,
-                                  i, (double)v);
-            }
-        }
     }
     return DRAE_OK;
 }
@@ -415,7 +337,7 @@ drae_status drae__engine_file_parse(const uint8_t *bytes, size_t n_bytes, drae__
         status = drae__fail(err, DRAE_ERROR_FILE, "no device");
         goto done;
     }
-    DRAE__TRY(check_choices(&d, err));
+    DRAE__TRY(drae__engine_check_choices(&d, err));
     if (drae__params_create(&d.arch, DRAE__NET_GENERATOR, &params, err) != DRAE_OK) {
         status = DRAE_ERROR_FILE;
         goto done;
@@ -449,9 +371,9 @@ drae_status drae__engine_file_parse(const uint8_t *bytes, size_t n_bytes, drae__
     d.weights = (const float *)(const void *)(bytes + l.offset[WEIGHTS]);
     d.test_scores = (const float *)(const void *)(bytes + l.offset[TEST_SCORES]);
     d.test_patches = bytes + l.offset[TEST_PATCHES];
-    DRAE__TRY(check_calibration(&d, err));
+    DRAE__TRY(drae__engine_check_calibration(&d, err));
     DRAE__TRY(place_maps(&d, (const float *)(const void *)(bytes + l.offset[MAPS]), err));
-    DRAE__TRY(check_values(&d, &params, err));
+    DRAE__TRY(drae__engine_check_values(&d, &params, err));
     *data = d;
 done:
     drae__params_free(&params);

@@ -128,6 +128,7 @@ drae_status drae__engine_open_bytes(const uint8_t *bytes, size_t n_bytes, const 
     e->data.test_scores = NULL;
     memset(e->data.calibration.maps, 0, sizeof e->data.calibration.maps);
     memset(e->data.calibration.filters, 0, sizeof e->data.calibration.filters);
+    memset(e->data.calibration.head, 0, sizeof e->data.calibration.head);
     *engine = e;
     e = NULL;
 done:

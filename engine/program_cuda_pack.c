@@ -176,6 +176,12 @@ drae_status drae__cuda_check_scores(const drae__calibration *calibration, drae__
                               "the cpu, or calibrate with another score",
                               r, kind < DRAE__SCORE_KINDS ? drae__score_name(kind) : "unknown");
         }
+        if (calibration->head[r] != NULL) {
+            return drae__fail(err, DRAE_ERROR_UNSUPPORTED,
+                              "region %d is calibrated by a head, which cuda does not compute: use "
+                              "the cpu, or calibrate with --score m",
+                              r);
+        }
     }
     return DRAE_OK;
 }

@@ -10,26 +10,48 @@
 
 /* ---- maps of the normalised residual ---- */
 
-/* The arrays of a region, in the order in which they lie in memory; filters may be absent. */
-enum { FILTERS = 2, PARTS = 3 };
-static const char *const part_names[PARTS] = {"mean", "scale", "filters"};
+/* The arrays of a region, in the order in which they lie in memory; the last two may be absent, and
+ * the head is not there without the filters. */
+enum { SCALE = 1, FILTERS = 2, HEAD = 3, PARTS = 4 };
+static const char *const part_names[PARTS] = {"mean", "scale", "filters", "head"};
 
-/* One array of a region, whose values lie in dst afterwards: a map, or the scales of the filters.
- */
-static drae_status take_map(const drae__blob_file *file, const drae__blob *blob, bool filters,
-                            int size, bool positive, float *dst, drae__err *err) {
-    size_t side = (size_t)size / (filters ? DRAE__M_BLOCK : 1);
-    size_t n = (filters ? DRAE__M_FILTERS : 1) * side * side;
-    int first = filters ? 1 : 0;
-    if (blob->rank != 2 + first || (filters && blob->dims[0] != DRAE__M_FILTERS) ||
-        blob->dims[first] != side || blob->dims[first + 1] != side || blob->data == NULL ||
-        (blob->type != DRAE__BLOB_F32 && blob->type != DRAE__BLOB_F64)) {
-        char is[160];
-        drae__blob_describe(blob, is);
-        return drae__fail(err, DRAE_ERROR_FILE, "%s: %s is %s, float32 [%s%zu,%zu] is expected",
-                          drae__blob_file_path(file), blob->path, is, filters ? "16," : "", side,
-                          side);
+/* The shape of an array, and the floats before it in a region's memory. */
+static drae__blob part_shape(int part, int size, size_t *offset) {
+    const size_t side = (size_t)size, blocks = side / DRAE__M_BLOCK;
+    drae__blob shape = {.type = DRAE__BLOB_F32, .rank = 2, .dims = {side, side}};
+    *offset = (size_t)(part < FILTERS ? part : FILTERS) * side * side;
+    if (part == FILTERS) {
+        shape.rank = 3;
+        shape.dims[0] = DRAE__M_FILTERS;
+        shape.dims[1] = shape.dims[2] = blocks;
+    } else if (part == HEAD) {
+        shape.rank = 1;
+        shape.dims[0] = DRAE__H_WEIGHTS;
+        *offset += drae__m_scales(size);
     }
+    return shape;
+}
+
+/* One array of a region, whose values lie in its place behind `maps` afterwards. */
+static drae_status take_map(const drae__blob_file *file, const drae__blob *blob, int part, int size,
+                            float *maps, drae__err *err) {
+    size_t offset;
+    const drae__blob shape = part_shape(part, size, &offset);
+    const bool positive = part == SCALE || part == FILTERS;
+    bool fits = blob->rank == shape.rank && blob->data != NULL &&
+                (blob->type == DRAE__BLOB_F32 || blob->type == DRAE__BLOB_F64);
+    for (int k = 0; fits && k < shape.rank; k++) {
+        fits = blob->dims[k] == shape.dims[k];
+    }
+    if (!fits) {
+        char is[160], expected[160];
+        drae__blob_describe(blob, is);
+        drae__blob_describe(&shape, expected);
+        return drae__fail(err, DRAE_ERROR_FILE, "%s: %s is %s, %s is expected",
+                          drae__blob_file_path(file), blob->path, is, expected);
+    }
+    const size_t n = drae__blob_count(&shape);
+    float *dst = maps + offset;
     for (size_t i = 0; i < n; i++) {
         double value = blob->type == DRAE__BLOB_F64 ? ((const double *)blob->data)[i]
                                                     : (double)((const float *)blob->data)[i];
@@ -47,7 +69,6 @@ static drae_status take_map(const drae__blob_file *file, const drae__blob *blob,
 drae_status drae__take_maps(const drae__blob_file *file, drae__model *model, drae__err *err) {
     static const char prefix[] = "/calibration";
     bool seen[DRAE__REGIONS_MAX][PARTS] = {{false}};
-    size_t pixels = (size_t)model->arch.size * (size_t)model->arch.size;
     drae__calibration *c = &model->calibration;
     for (size_t i = 0; i < drae__blob_number(file); i++) {
         const drae__blob *blob = drae__blob_at(file, i);
@@ -64,6 +85,10 @@ drae_status drae__take_maps(const drae__blob_file *file, drae__model *model, dra
             (void)snprintf(path, sizeof path, "/region%d/%s", region, part_names[k]);
             part = strcmp(name, path) == 0 ? k : part;
         }
+        if (part == HEAD && model->arch.size < DRAE__H_LEAST) {
+            return drae__fail(err, DRAE_ERROR_FILE, "%s: %s: a head needs patches of %d pixels",
+                              drae__blob_file_path(file), blob->path, DRAE__H_LEAST);
+        }
         if (part < 0) {
             return drae__fail(err, DRAE_ERROR_FILE, "%s: %s is no map of a calibrated region",
                               drae__blob_file_path(file), blob->path);
@@ -72,8 +97,7 @@ drae_status drae__take_maps(const drae__blob_file *file, drae__model *model, dra
         drae_status status =
             maps != NULL ? DRAE_OK : drae__model_add_maps(model, region, &maps, err);
         if (status == DRAE_OK) {
-            status = take_map(file, blob, part == FILTERS, model->arch.size, part != 0,
-                              maps + (size_t)part * pixels, err);
+            status = take_map(file, blob, part, model->arch.size, maps, err);
         }
         if (status != DRAE_OK) {
             return status;
@@ -81,15 +105,19 @@ drae_status drae__take_maps(const drae__blob_file *file, drae__model *model, dra
         seen[region][part] = true;
     }
     for (int r = 0; r < c->n_regions; r++) {
-        bool wanted = c->kind[r] == DRAE__SCORE_Z || seen[r][0] || seen[r][1] || seen[r][FILTERS];
-        for (int k = 0; wanted && k < FILTERS; k++) {
-            if (!seen[r][k]) {
+        bool wanted = c->kind[r] == DRAE__SCORE_Z || seen[r][0] || seen[r][1] || seen[r][FILTERS] ||
+                      seen[r][HEAD];
+        for (int k = 0; wanted && k < HEAD; k++) {
+            if (!seen[r][k] && (k < FILTERS || seen[r][HEAD])) {
                 return drae__fail(err, DRAE_ERROR_FILE, "%s: %s/region%d/%s is missing",
                                   drae__blob_file_path(file), prefix, r, part_names[k]);
             }
         }
         if (seen[r][FILTERS]) {
             (void)drae__model_add_filters(model, r);
+        }
+        if (seen[r][HEAD]) {
+            (void)drae__model_add_head(model, r);
         }
     }
     return DRAE_OK;
@@ -98,25 +126,18 @@ drae_status drae__take_maps(const drae__blob_file *file, drae__model *model, dra
 drae_status drae__put_maps(drae__blob_writer *writer, const drae__model *model, int deflate,
                            drae__err *err) {
     const drae__calibration *c = &model->calibration;
-    const size_t side = (size_t)model->arch.size;
     drae_status status = DRAE_OK;
     for (int k = 0; k < PARTS * c->n_regions && status == DRAE_OK; k++) {
         const int region = k / PARTS, part = k % PARTS;
         const float *maps = c->maps[region];
-        if (maps != NULL && (part != FILTERS || c->filters[region] != NULL)) {
-            const size_t blocks = side / DRAE__M_BLOCK;
+        if (maps != NULL && (part != FILTERS || c->filters[region] != NULL) &&
+            (part != HEAD || c->head[region] != NULL)) {
             char path[64];
+            size_t offset;
             (void)snprintf(path, sizeof path, "/calibration/region%d/%s", region, part_names[part]);
-            drae__blob map = {.path = path,
-                              .type = DRAE__BLOB_F32,
-                              .rank = 2,
-                              .dims = {side, side},
-                              .data = maps + (size_t)part * side * side};
-            if (part == FILTERS) {
-                map.rank = 3;
-                map.dims[0] = DRAE__M_FILTERS;
-                map.dims[1] = map.dims[2] = blocks;
-            }
+            drae__blob map = part_shape(part, model->arch.size, &offset);
+            map.path = path;
+            map.data = maps + offset;
             status = drae__blob_put(writer, &map, deflate, err);
         }
     }

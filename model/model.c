@@ -60,7 +60,8 @@ drae_status drae__model_add(drae__model *model, drae__net net, drae__err *err) {
 
 drae_status drae__model_add_maps(drae__model *model, int region, float **maps, drae__err *err) {
     size_t pixels = (size_t)model->arch.size * (size_t)model->arch.size;
-    size_t n_bytes = (2 * pixels + drae__m_scales(model->arch.size)) * sizeof(float);
+    size_t n_bytes =
+        (2 * pixels + drae__m_scales(model->arch.size) + DRAE__H_WEIGHTS) * sizeof(float);
     float *fresh = drae__aligned_alloc(n_bytes);
     if (fresh == NULL) {
         return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the maps of region %d", region);
@@ -70,6 +71,7 @@ drae_status drae__model_add_maps(drae__model *model, int region, float **maps, d
     model->maps[region] = fresh;
     model->calibration.maps[region] = fresh;
     model->calibration.filters[region] = NULL;
+    model->calibration.head[region] = NULL;
     *maps = fresh;
     return DRAE_OK;
 }
@@ -78,6 +80,13 @@ float *drae__model_add_filters(drae__model *model, int region) {
     size_t pixels = (size_t)model->arch.size * (size_t)model->arch.size;
     model->calibration.filters[region] = model->maps[region] + 2 * pixels;
     return model->maps[region] + 2 * pixels;
+}
+
+float *drae__model_add_head(drae__model *model, int region) {
+    size_t pixels = (size_t)model->arch.size * (size_t)model->arch.size;
+    float *head = model->maps[region] + 2 * pixels + drae__m_scales(model->arch.size);
+    model->calibration.head[region] = head;
+    return head;
 }
 
 void drae__model_clear_calibration(drae__model *model) {

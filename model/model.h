@@ -7,6 +7,7 @@
 #ifndef DRAE_MODEL_MODEL_H
 #define DRAE_MODEL_MODEL_H
 
+#include "kernels/head.h"
 #include "kernels/matched.h"
 #include "kernels/ssim.h"
 #include "model/origin.h"
@@ -62,9 +63,21 @@ typedef struct drae__calibration {
     /* Behind the maps: the scales of the matched filters (kernels/matched.h), by which z is m;
      * NULL: z is that of points alone. */
     const float *filters[DRAE__REGIONS_MAX];
+    /* Behind those: the weights of the head (kernels/head.h), by which z is h; NULL: it is m, or
+     * that of points. */
+    const float *head[DRAE__REGIONS_MAX];
     drae__threshold_origin from[DRAE__REGIONS_MAX];
     drae__calibration_origin origin;
 } drae__calibration;
+
+/* Floats from calibration.maps[region] on: 0 where there are none. */
+static inline size_t drae__calibration_floats(const drae__calibration *c, int region, int size) {
+    size_t pixels = (size_t)size * (size_t)size;
+    return c->maps[region] == NULL      ? 0
+           : c->filters[region] == NULL ? 2 * pixels
+           : c->head[region] == NULL    ? 2 * pixels + drae__m_scales(size)
+                                        : 2 * pixels + drae__m_scales(size) + DRAE__H_WEIGHTS;
+}
 
 typedef struct drae__model {
     drae__arch arch;
@@ -87,13 +100,17 @@ void drae__model_free(drae__model *model);
 drae_status drae__model_add(drae__model *model, drae__net net, drae__err *err);
 
 /* Gives a region zeroed maps [2,size,size] to fill, with room for the scales of the matched filters
- * behind them, replacing those it had: calibration.maps[region] leads to *maps, which the model
- * owns; calibration.filters[region] is NULL. ERROR_MEMORY. */
+ * and for a head behind them, replacing those it had: calibration.maps[region] leads to *maps,
+ * which the model owns; calibration.filters[region] and head[region] are NULL. ERROR_MEMORY. */
 drae_status drae__model_add_maps(drae__model *model, int region, float **maps, drae__err *err);
 
 /* The room behind the maps of a region, which must have them: [drae__m_scales(size)] to fill;
  * calibration.filters[region] leads there. */
 float *drae__model_add_filters(drae__model *model, int region);
+
+/* The room behind the filters of a region, which must have them: [DRAE__H_WEIGHTS] to fill;
+ * calibration.head[region] leads there. */
+float *drae__model_add_head(drae__model *model, int region);
 
 /* Not calibrated, as after create; what calibration has seen is forgotten too. */
 void drae__model_clear_calibration(drae__model *model);

@@ -238,6 +238,79 @@ START_TEST(z_by_matched_filters) {
 }
 END_TEST
 
+/* The same by the head, which reads what the filters answer, on the least size that it takes. */
+START_TEST(z_by_head) {
+    enum { SIDE = DRAE__H_LEAST, HALF = SIDE / 2, M = SIDE * SIDE, PATCHES = 2 };
+    drae__model model;
+    drae__err err = {{0}};
+    drae__compile_report report;
+    e_engine file;
+    uint8_t *images = e_images(PATCHES, SIDE);
+    double *room =
+        calloc((size_t)M * 8 + (size_t)M / 4 * 16 * (DRAE__REF_HEAD_PLANES + 1) + DRAE__H_WEIGHTS,
+               sizeof *room);
+    double *x = room, *y = x + M, *mean = y + M, *scale = mean + M, *m = scale + M, *o = m + M;
+    double *weights = o + M, *input = weights + DRAE__H_WEIGHTS, *spare = input + M / 4 * 16;
+    float *recon = calloc((size_t)PATCHES * M, sizeof *recon), *z[2];
+    e_model(8, 64, SIDE, 0.2f, &model);
+    e_maps(&model, 0);
+    float *scales = drae__model_add_filters(&model, 0);
+    for (size_t i = 0; i < drae__m_scales(SIDE); i++) {
+        scales[i] = 0.05f + 0.01f * (float)(i % 23);
+    }
+    model.calibration.n_regions = 1;
+    model.calibration.kind[0] = DRAE__SCORE_Z;
+    model.calibration.threshold[0] = 1.0f;
+    model.calibration.anchor[0] = 1.0f;
+    const drae__compile_options options = {
+        .device = DRAE_DEVICE_CPU, .precision = "f32", .batch = PATCHES};
+    for (int k = 0; k < 2; k++) { /* m alone, then the head that reads it */
+        z[k] = calloc((size_t)PATCHES * M, sizeof *z[k]);
+        float *head = k == 1 ? drae__model_add_head(&model, 0) : NULL;
+        for (int i = 0; head != NULL && i < DRAE__H_WEIGHTS; i++) {
+            head[i] = 0.04f * sinf(0.7f * (float)i);
+            weights[i] = (double)head[i];
+        }
+        ck_assert_msg(drae__compile(&model, &options, &file.bytes, &file.n_bytes, &report, &err) ==
+                          DRAE_OK,
+                      "%s", err.text);
+        drae_engine *engine = e_open(&file, "auto");
+        drae_session *session = e_session(engine, 2, PATCHES);
+        size_t n_bytes = (size_t)PATCHES * M * sizeof(float);
+        ck_assert_int_eq(drae_session_set_output(session, DRAE_OUTPUT_RECON, recon, n_bytes),
+                         DRAE_OK);
+        ck_assert_int_eq(drae_session_set_output(session, DRAE_OUTPUT_Z, z[k], n_bytes), DRAE_OK);
+        ck_assert_int_eq(drae_session_infer(session, PATCHES, images, NULL, NULL, NULL), DRAE_OK);
+        drae_session_destroy(session);
+        drae_engine_close(engine);
+        e_engine_free(&file);
+    }
+    for (int p = 0; p < PATCHES; p++) {
+        for (int i = 0; i < M; i++) {
+            x[i] = (double)((float)images[p * M + i] / 255.0f);
+            y[i] = (double)recon[p * M + i];
+            mean[i] = (double)model.maps[0][i];
+            scale[i] = (double)model.maps[0][M + i];
+            m[i] = (double)z[0][p * M + i];
+        }
+        drae__ref_head_input(SIDE, x, y, mean, scale, m, input);
+        drae__ref_head(HALF, input, weights, o, NULL, NULL, spare);
+        for (int i = 0; i < M; i++) {
+            double v = o[i / SIDE / 2 * HALF + i % SIDE / 2];
+            v = v > 0.0 ? 1.0 + v : 1.0 / (1.0 - v);
+            ck_assert_msg(fabs(v - (double)z[1][p * M + i]) <= 1e-4 * (1.0 + v),
+                          "patch %d pixel %d: %g, expected %g", p, i, (double)z[1][p * M + i], v);
+        }
+    }
+    drae__model_free(&model);
+    free(room);
+    free(recon);
+    free(z[0]);
+    free(z[1]);
+    free(images);
+}
+END_TEST
+
 /* Outputs that were not asked for change nothing of those that were. */
 START_TEST(outputs_are_independent) {
     e_engine file = e_compile(8, SIZE, 0);
@@ -468,6 +541,7 @@ Suite *suite_results(void) {
     tcase_add_test(tc, maps_follow_their_formulas);
     tcase_add_test(tc, z_follows_its_formula);
     tcase_add_test(tc, z_by_matched_filters);
+    tcase_add_test(tc, z_by_head);
     tcase_add_test(tc, outputs_are_independent);
     tcase_add_test(tc, verdicts_around_thresholds);
     tcase_add_loop_test(tc, not_a_number_rejects, 0, 2);
