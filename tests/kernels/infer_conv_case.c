@@ -20,7 +20,7 @@ static t_pair values(size_t n, uint64_t seed, int limit) {
 
 /* Multiples of three stay exact through the thirds of convolutions by strips. */
 static t_pair weights(size_t n, uint64_t seed, int limit) {
-    t_pair p = values(n, seed, limit > 0 ? (limit + 2) / 3 : 0);
+    t_pair p = limit > 0 ? t_integers(n, seed, 1) : t_uniform(n, seed, -1.0f, 1.0f);
     for (size_t i = 0; limit > 0 && i < n; i++) {
         p.f[i] *= 3.0f;
         p.d[i] *= 3.0;
