@@ -33,6 +33,13 @@ static drae_status calibrate(drae__calibrate *c, drae__err *err) {
     drae_status status = DRAE_OK;
     const drae__calibrate_options *o = c->o;
     DRAE__TRY(load_model(c, err));
+    if (strcmp(o->score, "h") == 0 && c->model.arch.size < DRAE__HEAD_SIDE) {
+        status = drae__fail(err, DRAE_ERROR_UNSUPPORTED,
+                            "%s: a head learns from patches of %d pixels and more, these have %d: "
+                            "use --score m",
+                            o->model, DRAE__HEAD_SIDE, c->model.arch.size);
+        goto done;
+    }
     DRAE__TRY(drae__calibrate_open(c, err));
     c->model.calibration.n_regions = c->n_regions;
     for (int i = 0; i < c->n_regions; i++) {
@@ -103,8 +110,11 @@ static int check_usage(const drae__command *command, drae__calibrate_options *o,
 }
 
 static int calibrate_main(int argc, char **argv) {
-    drae__calibrate_options o = {
-        .patch_rate = 0.005, .score = "auto", .cost_miss = 1.0, .cost_reject = 1.0};
+    drae__calibrate_options o = {.patch_rate = 0.005,
+                                 .score = "auto",
+                                 .cost_miss = 1.0,
+                                 .cost_reject = 1.0,
+                                 .head_steps = DRAE__HEAD_STEPS};
     drae__option list[] = {
         DRAE__TEXT("model", 0, &o.model, "FILE", "trained model (model.h5)"),
         DRAE__LIST("data", &o.data, "PATH...",
@@ -122,6 +132,8 @@ static int calibrate_main(int argc, char **argv) {
                    "or least cost: of all defects missed, of all good rejected"),
         DRAE__CHOICE("score", &o.score, "auto|phi|z|m|h",
                      "which decides: auto takes in each region the one that finds more"),
+        DRAE__INT("head-steps", &o.head_steps, 1, 1000000, "N",
+                  "with --score h: steps that the head learns, default 3000"),
         DRAE__FLAG("small-sample", 0, &o.small,
                    "take 1 / RATE good ones, though the limit stays open"),
         DRAE__FLAG("allow-overlap", 0, &o.overlap,

@@ -23,6 +23,7 @@ typedef struct drae__calibrate_options {
     double undecided;  /* 0: no band */
     double cost_miss, cost_reject;
     long threads;
+    long head_steps;
     bool small;
     bool overlap;
     bool for_release;

@@ -65,7 +65,8 @@ done:
 }
 
 drae_status drae__scorer_learn(const char *path, drae__model *model, long threads,
-                               const drae__pass *patches, bool quiet, drae__err *err) {
+                               const drae__pass *patches, long n_steps, bool quiet,
+                               drae__err *err) {
     drae_status status = DRAE_OK;
     drae__learner learner = {.maps = model->maps};
     shown s = {.loss = 0.0};
@@ -75,10 +76,10 @@ drae_status drae__scorer_learn(const char *path, drae__model *model, long thread
         goto done;
     }
     DRAE__TRY(gather(path, model, threads, patches, &learner, quiet, err));
-    drae__progress_begin(&s.progress, "steps of the head", DRAE__HEAD_STEPS, quiet);
-    status = drae__head_fit(patches->size, learner.n, learner.patches, (int)threads,
-                            DRAE__HEAD_STEPS, show, &s, weights, err);
-    drae__progress_end(&s.progress, status == DRAE_OK ? DRAE__HEAD_STEPS : 0);
+    drae__progress_begin(&s.progress, "steps of the head", (size_t)n_steps, quiet);
+    status = drae__head_fit(patches->size, learner.n, learner.patches, (int)threads, (int)n_steps,
+                            show, &s, weights, err);
+    drae__progress_end(&s.progress, status == DRAE_OK ? (size_t)n_steps : 0);
     for (int r = 0; status == DRAE_OK && r < DRAE__REGIONS_MAX; r++) {
         if (model->calibration.filters[r] != NULL) {
             memcpy(drae__model_add_head(model, r), weights, DRAE__H_WEIGHTS * sizeof *weights);

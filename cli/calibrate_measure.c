@@ -120,8 +120,8 @@ drae_status drae__calibrate_measure(drae__calibrate *c, drae__err *err) {
         }
         drae__scorer_close(&c->scorer);
         if (strcmp(c->o->score, "h") == 0) {
-            DRAE__TRY(
-                drae__scorer_learn(c->o->model, &c->model, c->o->threads, &pass, c->o->quiet, err));
+            DRAE__TRY(drae__scorer_learn(c->o->model, &c->model, c->o->threads, &pass,
+                                         c->o->head_steps, c->o->quiet, err));
         }
     }
     DRAE__TRY(drae__scorer_open(c->o->model, &c->model, c->o->threads, &c->scorer, err));

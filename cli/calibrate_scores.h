@@ -80,7 +80,7 @@ drae_status drae__scorer_run(drae__scorer *scorer, const drae__pass *pass, drae_
  * the model's maps and filters make of them, and gives it to every region that has filters. */
 #define DRAE__LEARNER_MOST 2000
 drae_status drae__scorer_learn(const char *path, drae__model *model, long threads,
-                               const drae__pass *patches, bool quiet, drae__err *err);
+                               const drae__pass *patches, long n_steps, bool quiet, drae__err *err);
 
 /* Gives a region the maps by which z tells the blurred residual itself: z = |B (X - X^) + 1|, which
  * is B (X - X^) + 1 as nothing is below -1. */

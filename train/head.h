@@ -21,8 +21,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define DRAE__HEAD_SIDE  96 /* of a crop: the least size of a patch */
 #define DRAE__HEAD_BATCH 64
-#define DRAE__HEAD_STEPS 3000
+#define DRAE__HEAD_STEPS 3000 /* enough */
 #define DRAE__HEAD_LR    3e-3
 #define DRAE__HEAD_PEAKS 12 /* unusual places of a patch */
 
@@ -40,7 +41,7 @@ void drae__head_peaks(int size, const float *m, drae__head_patch *patch);
 /* Called after every step with its loss; false stops with ERROR_INTERRUPTED. */
 typedef bool drae__head_step(void *context, int step, double loss);
 
-/* weights [DRAE__H_WEIGHTS]. n patches of size >= DRAE__HEAD_CROP, size a multiple of 16.
+/* weights [DRAE__H_WEIGHTS]. n patches of size >= DRAE__HEAD_SIDE, size a multiple of 16.
  * ERROR_ARGUMENT (n is 0, size), ERROR_MEMORY, ERROR_NOT_FINITE. */
 drae_status drae__head_fit(int size, size_t n, const drae__head_patch *patches, int threads,
                            int n_steps, drae__head_step *after, void *context, float *weights,

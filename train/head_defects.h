@@ -6,12 +6,13 @@
 #define DRAE_TRAIN_HEAD_DEFECTS_H
 
 #include "base/philox.h"
+#include "train/head.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define DRAE__HEAD_CROP   96 /* pixels a side of a crop */
+#define DRAE__HEAD_CROP   DRAE__HEAD_SIDE
 #define DRAE__HEAD_PIXELS (DRAE__HEAD_CROP * DRAE__HEAD_CROP)
 
 /*

@@ -23,7 +23,9 @@
  *   z    the normalised residual: |B(X - X^) - mean| / scale per pixel, B a 5x5 binomial blur, mean
  *        and scale what is usual at that pixel on good patches of the region; the score is the mean
  *        of its 8 largest values. It sees small defects, which phi averages away, but needs parts
- *        that lie alike and a region that `drae calibrate` found enough good patches of
+ *        that lie alike and a region that `drae calibrate` found enough good patches of. Where the
+ *        calibration says so z is the answer of matched filters instead, or of a small network that
+ *        reads them (the head); never negative, larger is more unusual, each on a scale of its own
  * One of them decides in each region, chosen by `drae calibrate`: a patch is rejected where the
  * deciding score lies above the region's threshold.
  *

@@ -52,6 +52,16 @@ check "the table tells what each score finds" grep -qE '^0 +z .* [0-9]+ / [0-9]+
 ok "$DRAE" calibrate -q --model run/model.h5 --data two.h5 -o z1.h5 --score z --false-reject 0.05 --threads 1 \
     --small-sample --allow-overlap
 check "maps do not depend on threads" cmp z.h5 z1.h5
+ok "$DRAE" calibrate --model run/model.h5 --data two.h5 -o h.h5 --score h --head-steps 2 --false-reject 0.05 \
+    --small-sample --allow-overlap
+ok "$DRAE" calibrate -q --model run/model.h5 --data two.h5 -o h1.h5 --score h --head-steps 2 --false-reject 0.05 \
+    --threads 1 --small-sample --allow-overlap
+check "a head does not depend on threads" cmp h.h5 h1.h5
+ok "$DRAE" compile --model h.h5 -o h.drae
+ok "$DRAE" info h.drae
+check "info names the head" grep -q 'matched filters and head of z' stdout.txt
+expect 1 'calibrated by a head, which cuda does not compute' "$DRAE" compile --model h.h5 --device cuda -o no.drae
+ok "$DRAE" inspect -q --engine h.drae --data two.h5 --out headed --heatmaps none
 expect 3 'region 0 has [0-9]+ good patches; z at .* more of other products' \
     "$DRAE" calibrate -q --model run/model.h5 --data tiles.h5 -o no.h5 --score z --false-reject 0.05 --small-sample --allow-overlap
 ok "$DRAE" calibrate --model run/model.h5 --data tiles.h5 -o auto.h5 --false-reject 0.05 --small-sample --allow-overlap
