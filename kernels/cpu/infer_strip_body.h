@@ -14,8 +14,8 @@
  *     rows y .. y+3 of the output      A m           then projection, residual, activation
  *
  * B and A hold powers of two but for two coefficients 5/4, and the rounding errors of a sum are 1.8
- * times those of the direct one (rms, 16 and 64 channels); with two dimensions of this they would
- * be eight times. Both directions would multiply a quarter as often, and shuffle.
+ * times those of the direct one (rms, 16 and 64 channels). Two dimensions of this would multiply a
+ * quarter as often, with larger errors, and shuffle: not tried.
  *
  * A strip that ends below the map reads the row of zeros below it instead of what follows. The
  * vectors of a tile follow each other through the strips, as those of infer_conv_body.h through the
