@@ -30,7 +30,7 @@ typedef struct limits {
 
 static const limits smooth = {1e-5, 3e-4, 3e-3, 2e-6, 5e-5, 2e-5};
 /* Across the kink of LeakyReLU rounding changes gradients by percents, and two steps of Adam make
- * more of it: the third loss of D is 0.33 off on AVX2, below 0.3 on AVX-512. Smooth ones are not. */
+ * more of it: the third loss of D is 0.33 off on AVX2, less than 0.3 on AVX-512. */
 static const limits kinked = {1.2e-4, 0.25, 2.0, 5e-3, 8e-4, 0.5};
 
 static void near(const char *key, double got, double want, double limit) {
