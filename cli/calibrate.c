@@ -33,10 +33,10 @@ static drae_status calibrate(drae__calibrate *c, drae__err *err) {
     drae_status status = DRAE_OK;
     const drae__calibrate_options *o = c->o;
     DRAE__TRY(load_model(c, err));
-    if (strcmp(o->score, "h") == 0 && c->model.arch.size < DRAE__HEAD_SIDE) {
+    if (strcmp(o->score, "h") == 0 && !drae__head_learns(c->model.arch.size)) {
         status = drae__fail(err, DRAE_ERROR_UNSUPPORTED,
-                            "%s: a head learns from patches of %d pixels and more, these have %d: "
-                            "use --score m",
+                            "%s: a head learns from patches of %d pixels and more, a multiple of "
+                            "32, these have %d: use --score m",
                             o->model, DRAE__HEAD_SIDE, c->model.arch.size);
         goto done;
     }
@@ -94,6 +94,9 @@ static int check_usage(const drae__command *command, drae__calibrate_options *o,
                                      "--undecided %g must be above the false-reject rate: it is "
                                      "the share of good ones that are not plainly good",
                                      o->undecided);
+    }
+    if (drae__cli_given(list, n, "head-steps") && strcmp(o->score, "h") != 0) {
+        return drae__cli_usage_error(command, "--head-steps is for --score h");
     }
     if (o->cost != NULL && o->defects.n == 0) {
         return drae__cli_usage_error(command, "--cost needs labelled defects: --defects FILE...");
@@ -182,7 +185,7 @@ const drae__command drae__command_calibrate = {
         "more\n"
         "of the small synthetic defects put into good patches. h trains a head besides, a small\n"
         "network that tells defects from what good patches show (some minutes; the cpu alone\n"
-        "computes it), and takes phi or z by the head.\n"
+        "computes it), and takes what finds most in each region: phi, or z by filters or head.\n"
         "A sample that cannot carry the rate is refused with the number that is needed; so is a\n"
         "patch that training has seen. Where the thresholds come from is written beside them\n"
         "(drae info tells it).\n"

@@ -42,6 +42,8 @@ typedef struct drae__calibrate_region {
     bool no_band;      /* the lower threshold is not below the upper one */
     drae__histogram *histogram;
     drae__candidate phi, z;
+    drae__candidate m; /* where a head was trained: what the filters alone find */
+    bool by_filters;   /* they find as much as the head: z is theirs */
     drae__threshold threshold;
 } drae__calibrate_region;
 
@@ -54,6 +56,7 @@ typedef struct drae__calibrate_set {
     uint32_t *cluster; /* by index into the source: products */
     size_t n_clusters;
     float *phi, *z;   /* [n], z NAN where it is not known */
+    float *m;         /* [n], z by the filters where a head is trained; else NULL */
     uint64_t *prints; /* [n] */
 } drae__calibrate_set;
 
@@ -76,6 +79,7 @@ typedef struct drae__calibrate {
     size_t *spoiled; /* [n_spoiled] the patches that get a defect */
     size_t n_spoiled;
     float *phi_spoiled, *z_spoiled; /* [n_spoiled] */
+    float *m_spoiled;               /* the same, or NULL */
     size_t n_seen;                  /* patches that training has seen too, allowed */
     drae__learned learned;
 } drae__calibrate;

@@ -22,6 +22,7 @@ static void free_set(drae__calibrate_set *set) {
     free(set->cluster);
     free(set->phi);
     free(set->z);
+    free(set->m);
     free(set->prints);
 }
 
@@ -39,6 +40,7 @@ void drae__calibrate_release(drae__calibrate *c) {
     free(c->spoiled);
     free(c->phi_spoiled);
     free(c->z_spoiled);
+    free(c->m_spoiled);
 }
 
 /* ---- patches ---- */

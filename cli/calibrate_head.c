@@ -42,7 +42,9 @@ static drae_status gather(const char *path, const drae__model *model, long threa
     drae__scorer scorer = {0};
     drae__progress progress;
     size_t done = 0;
-    const size_t n = patches->n < DRAE__LEARNER_MOST ? patches->n : DRAE__LEARNER_MOST;
+    const size_t of_patch = 3 * (size_t)patches->size * (size_t)patches->size;
+    size_t n = patches->n < DRAE__LEARNER_MOST ? patches->n : DRAE__LEARNER_MOST;
+    n = n * of_patch > DRAE__LEARNER_BYTES ? DRAE__LEARNER_BYTES / of_patch : n;
     size_t *indices = calloc(n, sizeof *indices);
     drae__progress_begin(&progress, "patches for the head", n, quiet);
     if (indices == NULL) {

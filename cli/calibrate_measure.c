@@ -68,6 +68,75 @@ static void balance(drae__calibrate *c, const filters *f) {
     }
 }
 
+/* Patches that score() runs over. */
+static size_t rest_of(const drae__calibrate *c) {
+    return c->good.n - c->n_fits + c->n_spoiled + c->defective.n;
+}
+
+/* Scores of the good patches that make no maps, of the labelled defects and of the synthetic ones.
+ * By the filters: before there is a head, to compare it with; else phi and what the model makes of
+ * z, and all that is gathered on the way. */
+static drae_status score(drae__calibrate *c, const drae__pass *first, bool by_filters,
+                         drae__progress *progress, size_t *done, drae__err *err) {
+    drae_status status = DRAE_OK;
+    const drae__calibrate_set *good = &c->good, *defective = &c->defective;
+    drae__pass pass = *first;
+    pass.indices = good->patches + c->n_fits;
+    pass.n = good->n - c->n_fits;
+    pass.phi = by_filters ? NULL : good->phi + c->n_fits;
+    pass.z = (by_filters ? good->m : good->z) + c->n_fits;
+    /* Patches that training has seen are refused by the first of two passes. */
+    const bool again = !by_filters && good->m != NULL;
+    pass.prints = again ? NULL : good->prints + c->n_fits;
+    pass.learned = by_filters ? NULL : first->learned;
+    pass.histograms = by_filters ? NULL : first->histograms;
+    pass.mean = NULL;
+    pass.sums = NULL;
+    DRAE__TRY(drae__scorer_open(c->o->model, &c->model, c->o->threads, &c->scorer, err));
+    DRAE__TRY(drae__scorer_run(&c->scorer, &pass, progress, done, err));
+    pass.histograms = NULL;
+    pass.source = defective->source;
+    pass.name = c->o->defects.n > 0 ? c->o->defects.items[0] : "";
+    pass.indices = defective->patches;
+    pass.n = defective->n;
+    pass.phi = by_filters ? NULL : defective->phi;
+    pass.z = by_filters ? defective->m : defective->z;
+    pass.prints = again ? NULL : defective->prints;
+    DRAE__TRY(drae__scorer_run(&c->scorer, &pass, progress, done, err));
+    pass.source = good->source;
+    pass.indices = c->spoiled;
+    pass.n = c->n_spoiled;
+    pass.phi = by_filters ? NULL : c->phi_spoiled;
+    pass.z = by_filters ? c->m_spoiled : c->z_spoiled;
+    pass.prints = NULL;
+    pass.learned = NULL;
+    pass.spoil = true;
+    DRAE__TRY(drae__scorer_run(&c->scorer, &pass, progress, done, err));
+done:
+    drae__scorer_close(&c->scorer);
+    return status;
+}
+
+/* What the filters tell, and then the head. */
+static drae_status learn(drae__calibrate *c, const drae__pass *first, drae__progress *progress,
+                         size_t *done, drae__err *err) {
+    drae_status status = DRAE_OK;
+    c->good.m = calloc(c->good.n + 1, sizeof *c->good.m);
+    c->defective.m = calloc(c->defective.n + 1, sizeof *c->defective.m);
+    c->m_spoiled = calloc(c->n_spoiled + 1, sizeof *c->m_spoiled);
+    if (c->good.m == NULL || c->defective.m == NULL || c->m_spoiled == NULL) {
+        return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu scores", c->good.n);
+    }
+    DRAE__TRY(score(c, first, true, progress, done, err));
+    drae__progress_end(progress, *done);
+    status = drae__scorer_learn(c->o->model, &c->model, c->o->threads, first, c->o->head_steps,
+                                c->o->quiet, err);
+    *done = 0;
+    drae__progress_begin(progress, "patches", rest_of(c), c->o->quiet);
+done:
+    return status;
+}
+
 /* Maps from the patches that make them, scores of all, scores of synthetic and labelled defects. */
 drae_status drae__calibrate_measure(drae__calibrate *c, drae__err *err) {
     drae_status status = DRAE_OK;
@@ -76,9 +145,9 @@ drae_status drae__calibrate_measure(drae__calibrate *c, drae__err *err) {
     drae__histogram *histograms[DRAE__REGIONS_MAX] = {NULL};
     drae__progress progress;
     const bool matched = c->n_fits > 0 && strcmp(c->o->score, "z") != 0;
+    const bool head = c->n_fits > 0 && strcmp(c->o->score, "h") == 0;
     filters f = {{NULL}, {NULL}, {0}};
-    drae__progress_begin(&progress, "patches",
-                         good->n + (matched ? c->n_fits : 0) + c->n_spoiled + c->defective.n,
+    drae__progress_begin(&progress, "patches", (matched ? 2 : 1) * c->n_fits + rest_of(c),
                          c->o->quiet);
     for (int i = 0; i < c->n_regions; i++) {
         histograms[i] = c->regions[i].histogram;
@@ -119,38 +188,11 @@ drae_status drae__calibrate_measure(drae__calibrate *c, drae__err *err) {
             balance(c, &f);
         }
         drae__scorer_close(&c->scorer);
-        if (strcmp(c->o->score, "h") == 0) {
-            DRAE__TRY(drae__scorer_learn(c->o->model, &c->model, c->o->threads, &pass,
-                                         c->o->head_steps, c->o->quiet, err));
+        if (head) {
+            DRAE__TRY(learn(c, &pass, &progress, &done, err));
         }
     }
-    DRAE__TRY(drae__scorer_open(c->o->model, &c->model, c->o->threads, &c->scorer, err));
-    pass.indices = good->patches + c->n_fits;
-    pass.n = good->n - c->n_fits;
-    pass.phi = good->phi + c->n_fits;
-    pass.z = good->z + c->n_fits;
-    pass.prints = good->prints + c->n_fits;
-    pass.mean = NULL;
-    pass.sums = NULL;
-    DRAE__TRY(drae__scorer_run(&c->scorer, &pass, &progress, &done, err));
-    pass.histograms = NULL;
-    pass.source = c->defective.source;
-    pass.name = c->o->defects.n > 0 ? c->o->defects.items[0] : "";
-    pass.indices = c->defective.patches;
-    pass.n = c->defective.n;
-    pass.phi = c->defective.phi;
-    pass.z = c->defective.z;
-    pass.prints = c->defective.prints;
-    DRAE__TRY(drae__scorer_run(&c->scorer, &pass, &progress, &done, err));
-    pass.source = good->source;
-    pass.indices = c->spoiled;
-    pass.n = c->n_spoiled;
-    pass.phi = c->phi_spoiled;
-    pass.z = c->z_spoiled;
-    pass.prints = NULL;
-    pass.learned = NULL;
-    pass.spoil = true;
-    DRAE__TRY(drae__scorer_run(&c->scorer, &pass, &progress, &done, err));
+    status = score(c, &pass, false, &progress, &done, err);
 done:
     release(&f);
     drae__progress_end(&progress, done);

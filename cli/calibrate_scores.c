@@ -154,7 +154,8 @@ static void learn(const drae__scorer *s, const drae__pass *pass, const uint8_t *
     drae__head_patch *patch = &l->patches[at];
     memcpy(l->images + at * pixels, image, pixels);
     for (size_t k = 0; k < pixels; k++) {
-        l->recons[at * pixels + k] = (uint16_t)(recon[k] * 65535.0f + 0.5f);
+        float value = fminf(fmaxf(recon[k], 0.0f), 1.0f); /* 0 where it is not a number */
+        l->recons[at * pixels + k] = (uint16_t)(value * 65535.0f + 0.5f);
     }
     patch->image = l->images + at * pixels;
     patch->recon = l->recons + at * pixels;

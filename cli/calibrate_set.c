@@ -46,12 +46,10 @@ static drae__sample gather(const drae__calibrate *c, const drae__calibrate_set *
         .n = n, .scores = m->scores, .cluster = m->cluster, .n_clusters = set->n_clusters};
 }
 
-/* One score on the items that make no maps, and on the synthetic defects. */
-static drae_status compare(drae__calibrate *c, int i, bool z, room *good, float *bad,
-                           drae__candidate *candidate, drae__err *err) {
-    const float *spoiled = z ? c->z_spoiled : c->phi_spoiled;
-    drae__sample sample =
-        gather(c, &c->good, i, c->n_fits, c->good.n, z ? c->good.z : c->good.phi, good);
+/* One score, of the good patches and of the spoiled ones, on the items that make no maps. */
+static drae_status compare(drae__calibrate *c, int i, const float *values, const float *spoiled,
+                           room *good, float *bad, drae__candidate *candidate, drae__err *err) {
+    drae__sample sample = gather(c, &c->good, i, c->n_fits, c->good.n, values, good);
     size_t n_bad = 0;
     for (size_t k = 0; k < c->n_spoiled; k++) {
         if (c->good.records[c->spoiled[k]].region == i) {
@@ -61,6 +59,29 @@ static drae_status compare(drae__calibrate *c, int i, bool z, room *good, float 
     /* The scores are compared at a rate that this sample can show at all. */
     double rate = fmin(fmax(c->rate, 1.0 / (double)sample.n), 0.5);
     return drae__candidate_measure(sample.n, good->scores, n_bad, bad, rate, candidate, err);
+}
+
+static void copy_of_region(const drae__calibrate_set *set, int region) {
+    for (size_t k = 0; k < set->n; k++) {
+        if (set->records[set->patches[k]].region == region) {
+            set->z[k] = set->m[k];
+        }
+    }
+}
+
+/* z of a region that has a head: of the filters alone, where these find as much. */
+static drae_status compare_head(drae__calibrate *c, int i, room *good, float *bad, drae__err *err) {
+    drae__calibrate_region *g = &c->regions[i];
+    drae_status status = compare(c, i, c->good.m, c->m_spoiled, good, bad, &g->m, err);
+    g->by_filters = status == DRAE_OK && g->m.n_found >= g->z.n_found;
+    if (g->by_filters) {
+        c->model.calibration.head[i] = NULL;
+        copy_of_region(&c->good, i);
+        if (c->defective.source != NULL) {
+            copy_of_region(&c->defective, i);
+        }
+    }
+    return status;
 }
 
 /* The threshold of a region by one score, and the lower one. */
@@ -108,10 +129,14 @@ static drae_status set_region(drae__calibrate *c, int i, room *good, room *bad, 
     drae_status status = DRAE_OK;
     bool z = false;
     if (g->n_fits > 0) {
-        DRAE__TRY(compare(c, i, false, good, bad->scores, &g->phi, err));
-        DRAE__TRY(compare(c, i, true, good, bad->scores, &g->z, err));
+        DRAE__TRY(compare(c, i, c->good.phi, c->phi_spoiled, good, bad->scores, &g->phi, err));
+        DRAE__TRY(compare(c, i, c->good.z, c->z_spoiled, good, bad->scores, &g->z, err));
+        if (c->good.m != NULL) {
+            DRAE__TRY(compare_head(c, i, good, bad->scores, err));
+        }
+        const drae__candidate *best = g->by_filters ? &g->m : &g->z;
         z = strcmp(c->o->score, "z") == 0 || strcmp(c->o->score, "m") == 0 ||
-            (may_choose(c) && drae__choose_z(&g->phi, &g->z));
+            (may_choose(c) && drae__choose_z(&g->phi, best));
     }
     status = find(c, i, z, good, bad, &k->undecided[i], err);
     if (status == DRAE_ERROR_FILE && z && may_choose(c)) {
@@ -128,6 +153,9 @@ static drae_status set_region(drae__calibrate *c, int i, room *good, room *bad, 
     }
     if (status != DRAE_OK) {
         goto done;
+    }
+    if (!z) {
+        k->head[i] = NULL; /* it would cost time and decide nothing */
     }
     k->kind[i] = z ? DRAE__SCORE_Z : DRAE__SCORE_PHI;
     k->threshold[i] = g->threshold.value;

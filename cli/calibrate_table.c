@@ -21,8 +21,8 @@ static void print_regions(const drae__calibrate *c) {
             continue;
         }
         if (g->n_fits > 0) {
-            (void)snprintf(found, sizeof found, "%zu / %zu of %zu", g->phi.n_found, g->z.n_found,
-                           g->n_spoiled);
+            (void)snprintf(found, sizeof found, "%zu / %zu of %zu", g->phi.n_found,
+                           g->by_filters ? g->m.n_found : g->z.n_found, g->n_spoiled);
         }
         (void)snprintf(limits, sizeof limits, "%.5g .. %.5g", k->from[i].low, k->from[i].high);
         if (isinf(k->from[i].high)) {
@@ -56,6 +56,12 @@ static void print_remarks(const drae__calibrate *c, int i) {
                i,
                (c->o->small ? drae__samples_needed(c->rate) : drae__tail_needed(c->rate)) +
                    DRAE__NORMALISE_LEAST);
+    }
+    if (c->good.m != NULL && g->n_fits > 0) {
+        printf(
+            "region %d: of %zu synthetic defects the filters find %zu, the head %zu: z is by the "
+            "%s\n",
+            i, g->n_spoiled, g->m.n_found, g->z.n_found, g->by_filters ? "filters" : "head");
     }
     if (g->z_refused) {
         printf("region %d: z finds more, but what its maps leave is too few for this rate: phi "

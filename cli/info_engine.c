@@ -84,9 +84,12 @@ static void print_json(const char *path, const drae__engine_about *about) {
     printf(",\"self_test\":{\"patches\":%d,\"bound\":%.9g,\"bound_z\":%.9g},\"regions\":[",
            d->n_tests, (double)d->test_bound, (double)d->test_bound_z);
     for (int r = 0; r < d->calibration.n_regions; r++) {
-        printf("%s{\"region\":%d,\"score\":\"%s\",\"maps\":%s,\"threshold\":", r > 0 ? "," : "", r,
-               drae__score_name(d->calibration.kind[r]),
-               d->calibration.maps[r] != NULL ? "true" : "false");
+        printf("%s{\"region\":%d,\"score\":\"%s\",\"maps\":%s,\"filters\":%s,\"head\":%s,"
+               "\"threshold\":",
+               r > 0 ? "," : "", r, drae__score_name(d->calibration.kind[r]),
+               d->calibration.maps[r] != NULL ? "true" : "false",
+               d->calibration.filters[r] != NULL ? "true" : "false",
+               d->calibration.head[r] != NULL ? "true" : "false");
         print_number_or_null((double)d->calibration.threshold[r]);
         printf(",\"anchor\":");
         print_number_or_null((double)d->calibration.anchor[r]);

@@ -38,7 +38,7 @@ typedef struct cpu_state {
     float *maps[DRAE__REGIONS_MAX];    /* mean, then scale; NULL: none */
     float *filters[DRAE__REGIONS_MAX]; /* behind them: scales of the matched filters; NULL: none */
     float *head[DRAE__REGIONS_MAX];    /* behind those: weights of the head; NULL: none */
-    bool any_maps;
+    bool any_maps, any_head;
 } cpu_state;
 
 /* Buffers of one thread. */
@@ -99,6 +99,7 @@ static bool copy_maps(cpu_state *s, const drae__engine_data *data) {
             s->head[r] =
                 k->head[r] != NULL ? s->filters[r] + drae__m_scales(data->arch.size) : NULL;
             s->any_maps = true;
+            s->any_head = s->any_head || s->head[r] != NULL;
         }
     }
     return true;
@@ -213,7 +214,7 @@ static size_t z_scratch_bytes(const cpu_state *s) {
     size_t z = drae__infer_z_scratch(s->plan->arch.size), top = drae__infer_top_scratch(pixels);
     size_t m = drae__m_scratch(s->plan->arch.size), h = drae__h_scratch(s->plan->arch.size);
     z = z > m ? z : m;
-    z = z > h ? z : h;
+    z = s->any_head && h > z ? h : z;
     return s->any_maps ? (z > top ? z : top) * sizeof(float) : 0;
 }
 

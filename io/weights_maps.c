@@ -85,9 +85,12 @@ drae_status drae__take_maps(const drae__blob_file *file, drae__model *model, dra
             (void)snprintf(path, sizeof path, "/region%d/%s", region, part_names[k]);
             part = strcmp(name, path) == 0 ? k : part;
         }
-        if (part == HEAD && model->arch.size < DRAE__H_LEAST) {
-            return drae__fail(err, DRAE_ERROR_FILE, "%s: %s: a head needs patches of %d pixels",
-                              drae__blob_file_path(file), blob->path, DRAE__H_LEAST);
+        if (part == HEAD && !drae__h_takes(model->arch.size)) {
+            return drae__fail(err, DRAE_ERROR_FILE,
+                              "%s: %s: a head takes patches of %d pixels and more, a multiple of "
+                              "32, not %d",
+                              drae__blob_file_path(file), blob->path, DRAE__H_LEAST,
+                              model->arch.size);
         }
         if (part < 0) {
             return drae__fail(err, DRAE_ERROR_FILE, "%s: %s is no map of a calibrated region",

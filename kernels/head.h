@@ -37,6 +37,11 @@
 #define DRAE__H_LAYER   (DRAE__H_PLANES * DRAE__H_PLANES * 9 + DRAE__H_PLANES)
 #define DRAE__H_WEIGHTS (DRAE__H_LAYERS * DRAE__H_LAYER + DRAE__H_PLANES + 1)
 
+/* Sizes of images that the head takes: sides of its planes are whole vectors of every table. */
+static inline bool drae__h_takes(int size) {
+    return size >= DRAE__H_LEAST && size % 32 == 0;
+}
+
 /* Planes of `side` x `side` floats with rows of drae__h_pitch, PAD zeros on every side. */
 static inline ptrdiff_t drae__h_pitch(int side) {
     return side + 2 * DRAE__H_PAD;

@@ -278,9 +278,14 @@ drae_status drae__head_fit(int size, size_t n, const drae__head_patch *patches, 
              .kernels = drae__infer_kernels_find("auto"),
              .threads = threads > 0 ? threads : omp_get_max_threads(),
              .weights = weights};
-    if (n == 0 || n > UINT32_MAX || size < CROP || size % 16 != 0) {
+    if (n == 0 || n > UINT32_MAX || !drae__head_learns(size)) {
         return drae__fail(err, DRAE_ERROR_ARGUMENT,
-                          "the head learns from patches of %d pixels and more, not %d", CROP, size);
+                          "the head learns from patches of %d pixels and more, a multiple of 32, "
+                          "not %d",
+                          CROP, size);
+    }
+    if (f.threads > DRAE__HEAD_BATCH) {
+        f.threads = DRAE__HEAD_BATCH; /* a crop each */
     }
     DRAE__TRY(prepare(&f, err));
     init_weights(weights);
@@ -292,7 +297,7 @@ drae_status drae__head_fit(int size, size_t n, const drae__head_patch *patches, 
             goto done;
         }
         if (after != NULL && !after(context, step, loss)) {
-            status = drae__fail(err, DRAE_ERROR_INTERRUPTED, "stopped while the head learned");
+            status = drae__fail(err, DRAE_ERROR_INTERRUPTED, "interrupted while the head learned; nothing was written");
             goto done;
         }
     }

@@ -16,6 +16,7 @@
 #define DRAE_TRAIN_HEAD_H
 
 #include "base/error.h"
+#include "kernels/head.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,6 +27,11 @@
 #define DRAE__HEAD_STEPS 3000 /* enough */
 #define DRAE__HEAD_LR    3e-3
 #define DRAE__HEAD_PEAKS 12 /* unusual places of a patch */
+
+/* Sizes of patches that a head can learn from. */
+static inline bool drae__head_learns(int size) {
+    return size >= DRAE__HEAD_SIDE && drae__h_takes(size);
+}
 
 /* A good patch. Borrowed. */
 typedef struct drae__head_patch {
@@ -41,7 +47,7 @@ void drae__head_peaks(int size, const float *m, drae__head_patch *patch);
 /* Called after every step with its loss; false stops with ERROR_INTERRUPTED. */
 typedef bool drae__head_step(void *context, int step, double loss);
 
-/* weights [DRAE__H_WEIGHTS]. n patches of size >= DRAE__HEAD_SIDE, size a multiple of 16.
+/* weights [DRAE__H_WEIGHTS]. n patches; drae__head_learns(size).
  * ERROR_ARGUMENT (n is 0, size), ERROR_MEMORY, ERROR_NOT_FINITE. */
 drae_status drae__head_fit(int size, size_t n, const drae__head_patch *patches, int threads,
                            int n_steps, drae__head_step *after, void *context, float *weights,

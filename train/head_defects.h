@@ -24,8 +24,8 @@
  *   - a dent, one dark and one bright flank, 3 to 14 across;
  *   - a piece of other texture (of the crop `other`) in an irregular disc of radius 2 to 16.
  * Contrasts are log-uniform from 0.05 to 0.35 (dent), 0.5 (line) or 0.8 (blob), of the local grey
- * level or additive. mask [CROP,CROP] becomes 1 where the change is at least a quarter of the
- * largest, and 0 elsewhere. scratch [CROP,CROP].
+ * level or additive. mask [CROP,CROP] becomes 1 where the change is above a quarter of the
+ * largest and above 0.012 (texture: above 0.02), and 0 elsewhere. scratch [CROP,CROP].
  */
 void drae__head_defect(drae__rng *rng, const float *other, float *crop, uint8_t *mask,
                        float *scratch);

@@ -185,6 +185,21 @@ START_TEST(matched_filters) {
 }
 END_TEST
 
+/* A head is the cpu's alone, and said so by region. */
+START_TEST(head_is_refused) {
+    drae__model model;
+    drae__err err = {{0}};
+    make_model(&model);
+    for (size_t k = 0; k < drae__m_scales(SIZE); k++) {
+        drae__model_add_filters(&model, 1)[k] = 0.25f;
+    }
+    (void)drae__model_add_head(&model, 1);
+    ck_assert_int_eq(refused(&model, NULL, 0, &err), DRAE_ERROR_UNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(err.text, "region 1 is calibrated by a head"));
+    drae__model_free(&model);
+}
+END_TEST
+
 /* Features of the last layer around an offset, which its bias takes back: f32 hardly notices, f16
  * loses a bit with every doubling, until the gate refuses what it passed before. */
 START_TEST(gate_at_its_bound) {
@@ -303,6 +318,7 @@ Suite *suite_cuda_compile(void) {
     tcase_add_test(tc, architectures_and_choices);
     tcase_add_test(tc, refusals);
     tcase_add_test(tc, matched_filters);
+    tcase_add_test(tc, head_is_refused);
     tcase_add_test(tc, gate_at_its_bound);
     tcase_add_test(tc, no_card_to_measure);
     tcase_add_test(tc, hostile_kernels);

@@ -311,6 +311,36 @@ START_TEST(z_by_head) {
 }
 END_TEST
 
+/* Sides of the head's planes are whole vectors of every table: other sizes are refused. */
+START_TEST(head_of_other_sizes) {
+    static const int sizes[] = {48, 80};
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        drae__model model;
+        drae__err err = {{0}};
+        drae__compile_report report;
+        uint8_t *bytes = NULL;
+        size_t n_bytes = 0;
+        e_model(8, 64, sizes[s], 0.2f, &model);
+        e_maps(&model, 0);
+        float *scales = drae__model_add_filters(&model, 0);
+        for (size_t i = 0; i < drae__m_scales(sizes[s]); i++) {
+            scales[i] = 0.1f;
+        }
+        (void)drae__model_add_head(&model, 0);
+        model.calibration.n_regions = 1;
+        model.calibration.threshold[0] = 1.0f;
+        model.calibration.anchor[0] = 1.0f;
+        const drae__compile_options options = {
+            .device = DRAE_DEVICE_CPU, .precision = "f32", .batch = 1};
+        ck_assert_int_eq(drae__compile(&model, &options, &bytes, &n_bytes, &report, &err),
+                         DRAE_ERROR_FILE);
+        ck_assert_msg(strstr(err.text, "a multiple of 32") != NULL, "%s", err.text);
+        free(bytes);
+        drae__model_free(&model);
+    }
+}
+END_TEST
+
 /* Outputs that were not asked for change nothing of those that were. */
 START_TEST(outputs_are_independent) {
     e_engine file = e_compile(8, SIZE, 0);
@@ -542,6 +572,7 @@ Suite *suite_results(void) {
     tcase_add_test(tc, z_follows_its_formula);
     tcase_add_test(tc, z_by_matched_filters);
     tcase_add_test(tc, z_by_head);
+    tcase_add_test(tc, head_of_other_sizes);
     tcase_add_test(tc, outputs_are_independent);
     tcase_add_test(tc, verdicts_around_thresholds);
     tcase_add_loop_test(tc, not_a_number_rejects, 0, 2);

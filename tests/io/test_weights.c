@@ -103,6 +103,23 @@ START_TEST(maps_survive) {
 }
 END_TEST
 
+START_TEST(head_survives) {
+    const char *path = scratch("head.h5");
+    drae__model model, read;
+    save_with_head(path, &model);
+    ck_ok(drae__weights_load(path, 1, 1, &read, &err), &err);
+    for (int r = 0; r < 3; r++) {
+        size_t n = drae__calibration_floats(&model.calibration, r, DRAE__H_LEAST);
+        ck_assert_int_eq(read.calibration.filters[r] != NULL, r < 2);
+        ck_assert_int_eq(read.calibration.head[r] != NULL, r == 0);
+        ck_assert_uint_eq(drae__calibration_floats(&read.calibration, r, DRAE__H_LEAST), n);
+        ck_assert_mem_eq(read.maps[r], model.maps[r], n * sizeof(float));
+    }
+    drae__model_free(&read);
+    drae__model_free(&model);
+}
+END_TEST
+
 START_TEST(missing_attributes_take_defaults) {
     const char *path = scratch("defaults.h5");
     drae__model model;
@@ -212,6 +229,7 @@ int main(void) {
     tcase_add_test(tests, roundtrip);
     tcase_add_test(tests, origins_survive);
     tcase_add_test(tests, maps_survive);
+    tcase_add_test(tests, head_survives);
     tcase_add_test(tests, missing_attributes_take_defaults);
     tcase_add_test(tests, attributes_of_any_width);
     tcase_add_test(tests, floats_of_any_width);

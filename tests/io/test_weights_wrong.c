@@ -172,6 +172,42 @@ START_TEST(wrong_maps) {
 }
 END_TEST
 
+START_TEST(wrong_head) {
+    const char *path = scratch("wrong-head.h5");
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    static float values[DRAE__H_WEIGHTS];
+    const hsize_t right = DRAE__H_WEIGHTS, less = DRAE__H_WEIGHTS - 1, flat[2] = {1, right};
+    const char *head = "/calibration/region0/head";
+    const struct {
+        const char *name;
+        int rank;
+        const hsize_t *dims;
+        const char *part;
+    } cases[] = {{head, 1, &less, "region0/head is float32 [13936], float32 [13937] is expected"},
+                 {head, 2, flat, "region0/head is float32 [1,13937]"},
+                 {"/calibration/region0/filters", 0, NULL, "region0/filters is missing"},
+                 {"/calibration/region2/head", 1, &right, "region2/filters is missing"}};
+    drae__model model;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        save_with_head(path, &model);
+        drae__model_free(&model);
+        replace_array(path, cases[i].name, H5T_IEEE_F32LE, cases[i].rank, cases[i].dims, values,
+                      H5T_NATIVE_FLOAT);
+        load_refused(path, cases[i].name, cases[i].part);
+    }
+    save_with_head(path, &model);
+    drae__model_free(&model);
+    values[77] = NAN;
+    replace_array(path, head, H5T_IEEE_F32LE, 1, &right, values, H5T_NATIVE_FLOAT);
+    load_refused(path, head, "region0/head: element 77 is nan");
+    values[77] = 0.0f;
+    save_with_maps(path, &model); /* of size 32 */
+    drae__model_free(&model);
+    replace_array(path, head, H5T_IEEE_F32LE, 1, &right, values, H5T_NATIVE_FLOAT);
+    load_refused(path, head, "64 pixels and more, a multiple of 32, not 32");
+}
+END_TEST
+
 /* ---- tensors ---- */
 
 #define TENSOR "/generator/encoder/stage0/A/conv1/weight"
@@ -234,6 +270,7 @@ int main(void) {
     tcase_add_test(tests, wrong_attributes);
     tcase_add_test(tests, wrong_origins);
     tcase_add_test(tests, wrong_maps);
+    tcase_add_test(tests, wrong_head);
     tcase_add_test(tests, wrong_tensors);
     suite_add_tcase(suite, tests);
     return drae_run_suite(suite);

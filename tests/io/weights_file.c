@@ -144,6 +144,39 @@ void save_with_maps(const char *path, drae__model *model) {
     ck_ok(drae__weights_save(path, model, 1, &err), &err);
 }
 
+void save_with_head(const char *path, drae__model *model) {
+    const drae__arch arch = {.block = DRAE__BLOCK_PREACT,
+                             .width = 8,
+                             .latent = 5,
+                             .size = DRAE__H_LEAST,
+                             .slope = 0.2f,
+                             .bn_eps = 1e-5f};
+    const size_t pixels = DRAE__H_LEAST * DRAE__H_LEAST;
+    ck_ok(drae__model_create(&arch, 1, model, &err), &err);
+    drae__model_init(model, DRAE__NET_GENERATOR, 7);
+    model->calibration.n_regions = 3;
+    for (int r = 0; r < 3; r++) {
+        float *maps = NULL;
+        ck_ok(drae__model_add_maps(model, r, &maps, &err), &err);
+        for (size_t i = 0; i < 2 * pixels; i++) {
+            maps[i] = 0.5f + (float)i;
+        }
+        float *scales = r < 2 ? drae__model_add_filters(model, r) : NULL;
+        for (size_t i = 0; scales != NULL && i < drae__m_scales(DRAE__H_LEAST); i++) {
+            scales[i] = 0.25f + (float)i;
+        }
+        float *head = r < 2 ? drae__model_add_head(model, r) : NULL;
+        for (size_t i = 0; head != NULL && i < DRAE__H_WEIGHTS; i++) {
+            head[i] = 0.125f * (float)i - 9.0f;
+        }
+        model->calibration.kind[r] = DRAE__SCORE_Z;
+        model->calibration.threshold[r] = 1.0f;
+        model->calibration.anchor[r] = 2.0f;
+    }
+    model->calibration.head[1] = NULL;
+    ck_ok(drae__weights_save(path, model, 1, &err), &err);
+}
+
 void set_attribute(const char *path, const char *name, hid_t type, size_t n, const void *values) {
     hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
     ck_assert_int_ge(file, 0);

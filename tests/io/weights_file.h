@@ -35,6 +35,10 @@ void save_with_origin(const char *path, drae__model *model);
 /* The same with maps of z for regions 0 and 2. */
 void save_with_maps(const char *path, drae__model *model);
 
+/* A generator of size 64 with maps in regions 0 to 2, filters in 0 and 1, and in 0 a head; region 1
+ * had one that was taken away. */
+void save_with_head(const char *path, drae__model *model);
+
 /* Replaces an attribute of the file; n 1: a scalar; values NULL: takes it away. */
 void set_attribute(const char *path, const char *name, hid_t type, size_t n, const void *values);
 
