@@ -16,19 +16,6 @@ drae_status drae_version_check(int header_version) {
     return fits && header_version <= DRAE_VERSION_NUMBER ? DRAE_OK : DRAE_ERROR_UNSUPPORTED;
 }
 
-#define TEXT_OF(x) #x
-#define TEXT(x)    TEXT_OF(x)
-
-const char *drae_build_info(void) {
-    return "drae " TEXT(DRAE_VERSION_MAJOR) "." TEXT(DRAE_VERSION_MINOR) "." TEXT(
-        DRAE_VERSION_PATCH) ", compiler " __VERSION__ ", backends cpu, kernels "
-#if defined(__x86_64__)
-                            "avx512 avx2 portable, bf16 amx avx512 avx2 portable";
-#else
-                            "portable, bf16 portable";
-#endif
-}
-
 drae_status drae_engine_get_int(const drae_engine *engine, drae_engine_int id, int64_t *value) {
     if (engine == NULL || value == NULL) {
         return DRAE_ERROR_ARGUMENT;
