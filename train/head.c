@@ -297,7 +297,8 @@ drae_status drae__head_fit(int size, size_t n, const drae__head_patch *patches, 
             goto done;
         }
         if (after != NULL && !after(context, step, loss)) {
-            status = drae__fail(err, DRAE_ERROR_INTERRUPTED, "interrupted while the head learned; nothing was written");
+            status = drae__fail(err, DRAE_ERROR_INTERRUPTED,
+                                "interrupted while the head learned; nothing was written");
             goto done;
         }
     }
