@@ -114,7 +114,11 @@ static bool keep(void *context, int step, double loss) {
 }
 
 START_TEST(fit_learns_and_threads_change_no_bit) {
-    enum { STEPS = 16 };
+#if defined(__SANITIZE_ADDRESS__)
+    enum { STEPS = 3, LEARNS = 0 }; /* every line once and again; the rest is said in release */
+#else
+    enum { STEPS = 16, LEARNS = 1 };
+#endif
     made *d = make();
     double loss[2][STEPS];
     float *w[2];
@@ -128,8 +132,8 @@ START_TEST(fit_learns_and_threads_change_no_bit) {
     }
     ck_assert_int_eq(memcmp(w[0], w[1], DRAE__H_WEIGHTS * sizeof(float)), 0);
     ck_assert_int_eq(memcmp(loss[0], loss[1], sizeof loss[0]), 0);
-    ck_assert_msg(loss[0][STEPS - 1] < 0.7 * loss[0][0], "loss %g at first, %g at last", loss[0][0],
-                  loss[0][STEPS - 1]);
+    ck_assert_msg(!LEARNS || loss[0][STEPS - 1] < 0.7 * loss[0][0], "loss %g at first, %g at last",
+                  loss[0][0], loss[0][STEPS - 1]);
     free(w[0]);
     free(w[1]);
     free(d);
