@@ -61,7 +61,8 @@ static void print_remarks(const drae__calibrate *c, int i) {
         printf(
             "region %d: of %zu synthetic defects the filters find %zu, the head %zu: z is by the "
             "%s\n",
-            i, g->n_spoiled, g->m.n_found, g->z.n_found, g->by_filters ? "filters" : "head");
+            i, g->n_spoiled, g->m.n_found, g->z.n_found,
+            c->model.calibration.head[i] == NULL ? "filters" : "head");
     }
     if (g->z_refused) {
         printf("region %d: z finds more, but what its maps leave is too few for this rate: phi "

@@ -5,6 +5,7 @@
 #include "engine/cuda_card.h"
 #include "engine/cuda_table.h"
 #include "engine/engine.h"
+#include "engine/file_check.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -43,14 +44,8 @@ static drae_status check_options(const drae__model *model, const drae__compile_o
                           options->arch);
     }
     drae_status status = cuda ? drae__cuda_check_scores(&model->calibration, err) : DRAE_OK;
-    for (int r = 0; status == DRAE_OK && r < model->calibration.n_regions; r++) {
-        if (model->calibration.head[r] != NULL && !drae__h_takes(model->arch.size)) {
-            return drae__fail(
-                err, DRAE_ERROR_FILE,
-                "region %d: a head takes patches of %d pixels and more, a multiple of "
-                "32, not %d",
-                r, DRAE__H_LEAST, model->arch.size);
-        }
+    if (status == DRAE_OK) {
+        status = drae__engine_check_head(&model->calibration, model->arch.size, err);
     }
     return status != DRAE_OK ? status : drae__model_check(model, err);
 }

@@ -298,13 +298,6 @@ static drae_status place_maps(drae__engine_data *d, const float *maps, drae__err
             continue;
         }
         const size_t n = drae__calibration_floats(&d->calibration, r, d->arch.size);
-        if (d->calibration.head[r] != NULL && !drae__h_takes(d->arch.size)) {
-            return drae__fail(
-                err, DRAE_ERROR_FILE,
-                "region %d: a head takes patches of %d pixels and more, a multiple of "
-                "32, not %d",
-                r, DRAE__H_LEAST, d->arch.size);
-        }
         for (size_t i = 0; i < n; i++) {
             bool scale = i >= pixels && i < 2 * pixels + drae__m_scales(d->arch.size);
             if (!isfinite(maps[i]) || (scale && !(maps[i] > 0.0f))) {

@@ -16,6 +16,20 @@ drae_status drae__engine_check_choices(const drae__engine_data *d, drae__err *er
     return DRAE_OK;
 }
 
+drae_status drae__engine_check_head(const drae__calibration *calibration, int size,
+                                    drae__err *err) {
+    for (int r = 0; r < calibration->n_regions; r++) {
+        if (calibration->head[r] != NULL && !drae__h_takes(size)) {
+            return drae__fail(
+                err, DRAE_ERROR_FILE,
+                "region %d: a head takes patches of %d pixels and more, a multiple of "
+                "32, not %d",
+                r, DRAE__H_LEAST, size);
+        }
+    }
+    return DRAE_OK;
+}
+
 drae_status drae__engine_check_calibration(const drae__engine_data *d, drae__err *err) {
     const char *wrong = drae__calibration_origin_wrong(&d->calibration.origin);
     if (wrong != NULL) {
@@ -41,7 +55,7 @@ drae_status drae__engine_check_calibration(const drae__engine_data *d, drae__err
             return drae__fail(err, DRAE_ERROR_FILE, "region %d: decided by z, but has no maps", r);
         }
     }
-    return DRAE_OK;
+    return drae__engine_check_head(&d->calibration, d->arch.size, err);
 }
 
 drae_status drae__engine_check_values(const drae__engine_data *d, const drae__params *params,

@@ -10,7 +10,11 @@
  * takes its operation is seen when a program is made. */
 drae_status drae__engine_check_choices(const drae__engine_data *d, drae__err *err);
 
-/* Thresholds, anchors and where they come from; calibration.maps: NULL where there are none. */
+/* A region with a head has patches of a size that the head takes. */
+drae_status drae__engine_check_head(const drae__calibration *calibration, int size, drae__err *err);
+
+/* Thresholds, anchors, heads and where they come from; calibration.maps: NULL where there are none.
+ */
 drae_status drae__engine_check_calibration(const drae__engine_data *d, drae__err *err);
 
 /* Self-test and weights; params: of the generator. */
