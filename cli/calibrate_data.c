@@ -307,7 +307,7 @@ drae_status drae__calibrate_split(drae__calibrate *c, drae__err *err) {
         drae__calibrate_region *g = &c->regions[i];
         size_t left = g->n - g->n_fits;
         size_t every = left > SPOILED_MAX ? (left + SPOILED_MAX - 1) / SPOILED_MAX : 1;
-        if (g->n_fits > 0 && seen[i]++ % every == 0) {
+        if (g->n_fits > 0 && drae__drawn(seen[i]++, every, left)) {
             c->spoiled[c->n_spoiled++] = good->patches[k];
             g->n_spoiled++;
         }

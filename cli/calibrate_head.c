@@ -3,6 +3,7 @@
 #include "cli/calibrate_scores.h"
 
 #include "base/size.h"
+#include "line/choose.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,15 +46,14 @@ static drae_status gather(const char *path, const drae__model *model, long threa
     const size_t of_patch = 3 * (size_t)patches->size * (size_t)patches->size;
     size_t n = patches->n < DRAE__LEARNER_MOST ? patches->n : DRAE__LEARNER_MOST;
     n = n * of_patch > DRAE__LEARNER_BYTES ? DRAE__LEARNER_BYTES / of_patch : n;
-    size_t *indices = calloc(n, sizeof *indices);
+    size_t *indices = calloc(patches->n, sizeof *indices);
     drae__progress_begin(&progress, "patches for the head", n, quiet);
     if (indices == NULL) {
-        status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", n);
+        status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", patches->n);
         goto done;
     }
-    for (size_t i = 0; i < n; i++) {
-        indices[i] = patches->indices[i * patches->n / n];
-    }
+    memcpy(indices, patches->indices, patches->n * sizeof *indices);
+    n = drae__choose_share(n, patches->n, drae__source_records(patches->source), indices);
     DRAE__TRY(make_room(l, n, patches->size, err));
     DRAE__TRY(drae__scorer_open(path, model, threads, &scorer, err));
     const drae__pass pass = {

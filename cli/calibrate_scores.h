@@ -76,9 +76,9 @@ typedef struct drae__pass {
 drae_status drae__scorer_run(drae__scorer *scorer, const drae__pass *pass, drae__progress *progress,
                              size_t *done, drae__err *err);
 
-/* Trains the head on n of the patches (every so many, if they are more than LEARNER_MOST) by what
- * the model's maps and filters make of them, and gives it to every region that has filters. */
-#define DRAE__LEARNER_MOST  2000
+/* Trains the head on the patches (of each region its share, if they are more than LEARNER_MOST) by
+ * what the model's maps and filters make of them, and gives it to every region that has filters. */
+#define DRAE__LEARNER_MOST  4000
 #define DRAE__LEARNER_BYTES ((size_t)1 << 30) /* and no more of them than fit here */
 drae_status drae__scorer_learn(const char *path, drae__model *model, long threads,
                                const drae__pass *patches, long n_steps, bool quiet, drae__err *err);

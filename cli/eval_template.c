@@ -3,6 +3,7 @@
 #include "cli/eval.h"
 
 #include "io/progress.h"
+#include "line/choose.h"
 #include "line/statistics.h"
 
 #include <math.h>
@@ -25,7 +26,7 @@ static drae_status set_template_threshold(drae__eval *e, int region, size_t n, f
                                      &e->scores[e->golden_score].threshold[region], NULL, err);
 }
 
-/* Every second product makes the template, the others its thresholds. */
+/* One of two neighbouring products makes the template, the other its thresholds. */
 drae_status drae__eval_template(drae__eval *e, drae__err *err) {
     drae_status status = DRAE_OK;
     size_t n = drae__dataset_count(e->good);
@@ -44,7 +45,7 @@ drae_status drae__eval_template(drae__eval *e, drae__err *err) {
     DRAE__TRY(drae__clusters_of(records, n, cluster, &n_clusters, err));
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < n; i++) {
-            if (cluster[i] % 2 != (uint32_t)pass || !is_good(&records[i])) {
+            if (drae__drawn(cluster[i], 2, n_clusters) != (pass == 0) || !is_good(&records[i])) {
                 continue;
             }
             if (drae__interrupted) {
@@ -64,8 +65,8 @@ drae_status drae__eval_template(drae__eval *e, drae__err *err) {
         int region = e->report.regions[r];
         size_t count = 0;
         for (size_t i = 0; i < n; i++) {
-            if (records[i].region == region && cluster[i] % 2 == 1 && is_good(&records[i]) &&
-                isfinite(scores[i])) {
+            if (records[i].region == region && !drae__drawn(cluster[i], 2, n_clusters) &&
+                is_good(&records[i]) && isfinite(scores[i])) {
                 of_region[count++] = scores[i];
             }
         }
@@ -81,7 +82,8 @@ drae_status drae__eval_template(drae__eval *e, drae__err *err) {
     }
     drae__eval_fact(e, "template", "rate", "%g", e->o->template_rate);
     drae__eval_fact(e, "template", "split",
-                    "every second product makes the template, the others its thresholds");
+                    "one of two neighbouring products, drawn, makes the template, the other its "
+                    "thresholds");
 done:
     drae__progress_end(&progress, n);
     free(cluster);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "line/choose.h"
 
+#include "base/philox.h"
 #include "line/statistics.h"
-#include "model/record.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -33,6 +33,17 @@ static size_t distinct(size_t n, const int32_t *products, int32_t *scratch) {
     return kept;
 }
 
+bool drae__drawn(size_t rank, size_t every, size_t n) {
+    if (rank >= n) {
+        return false;
+    }
+    const size_t block = rank / every, first = block * every;
+    const size_t size = n - first < every ? n - first : every;
+    drae__rng rng;
+    drae__rng_init(&rng, 0, DRAE__PURPOSE_CHOICE, (uint64_t)every << 48 | block);
+    return rank - first == drae__rng_below(&rng, (uint32_t)size);
+}
+
 bool drae__split_for_maps(size_t n, const int32_t *products, size_t needed, size_t least,
                           bool *fits, int32_t *scratch) {
     size_t n_products = distinct(n, products, scratch);
@@ -40,12 +51,13 @@ bool drae__split_for_maps(size_t n, const int32_t *products, size_t needed, size
         size_t n_fits = 0;
         for (size_t i = 0; i < n; i++) {
             size_t rank = i;
-            if (products[i] != DRAE__UNRECORDED) {
+            const bool recorded = products[i] != DRAE__UNRECORDED;
+            if (recorded) {
                 const int32_t *at =
                     bsearch(&products[i], scratch, n_products, sizeof *scratch, by_value);
                 rank = (size_t)(at - scratch);
             }
-            fits[i] = rank % every == 0;
+            fits[i] = drae__drawn(rank, every, recorded ? n_products : n);
             n_fits += fits[i];
         }
         if (n_fits >= least && n - n_fits >= needed) {
@@ -54,6 +66,30 @@ bool drae__split_for_maps(size_t n, const int32_t *products, size_t needed, size
     }
     memset(fits, 0, n * sizeof *fits);
     return false;
+}
+
+size_t drae__choose_share(size_t most, size_t n, const drae__record *records, size_t *indices) {
+    size_t left[DRAE__REGIONS_MAX] = {0}, wanted[DRAE__REGIONS_MAX], kept = 0;
+    drae__rng rng;
+    if (n <= most) {
+        return n;
+    }
+    drae__rng_init(&rng, 0, DRAE__PURPOSE_CHOICE, UINT64_MAX);
+    for (size_t i = 0; i < n; i++) {
+        left[records[indices[i]].region]++;
+    }
+    for (int r = 0; r < DRAE__REGIONS_MAX; r++) {
+        wanted[r] = left[r] * most / n;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const int r = records[indices[i]].region;
+        if (drae__rng_below(&rng, (uint32_t)left[r]) < wanted[r]) {
+            indices[kept++] = indices[i];
+            wanted[r]--;
+        }
+        left[r]--;
+    }
+    return kept;
 }
 
 drae_status drae__candidate_measure(size_t n_good, float *good, size_t n_defects,

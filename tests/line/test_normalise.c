@@ -112,6 +112,61 @@ START_TEST(products_are_never_on_both_sides) {
 }
 END_TEST
 
+/* A mould of two strips, a carousel of ten places: all of them on both sides. */
+START_TEST(what_repeats_is_on_both_sides) {
+    enum { N = 400 };
+    int32_t products[N], scratch[N];
+    bool fits[N];
+    for (size_t i = 0; i < N; i++) {
+        products[i] = 1000 + (int32_t)i;
+    }
+    for (size_t needed = 200; needed <= 320; needed += 60) { /* one of 2, of 3, of 5 */
+        ck_assert(drae__split_for_maps(N, products, needed, 20, fits, scratch));
+        for (size_t period = 2; period <= 10; period++) {
+            size_t sides[10][2] = {{0}};
+            for (size_t i = 0; i < N; i++) {
+                sides[i % period][fits[i]]++;
+            }
+            for (size_t k = 0; k < period; k++) {
+                ck_assert_msg(sides[k][0] > 0 && sides[k][1] > 0,
+                              "needed %d: place %d of %d is on one side alone", (int)needed, (int)k,
+                              (int)period);
+            }
+        }
+    }
+}
+END_TEST
+
+START_TEST(every_region_gives_its_share) {
+    enum { N = 4000, MIXED = 2000 };
+    static drae__record records[2 * N];
+    static size_t indices[N];
+    /* Regions in turn, as they lie in data; then one alone. Every second record is left out. */
+    for (size_t i = 0; i < 2 * N; i++) {
+        records[i].region = i / 2 < MIXED ? (int32_t)(i / 2 % 4) : 7;
+        records[i].vial = (int32_t)(i / 8 % 4);
+    }
+    for (size_t i = 0; i < N; i++) {
+        indices[i] = 2 * i;
+    }
+    ck_assert_uint_eq(drae__choose_share(N, N, records, indices), N);
+    ck_assert_uint_eq(indices[N - 1], 2 * (N - 1));
+    ck_assert_uint_eq(drae__choose_share(1000, N, records, indices), 1000);
+    size_t of_region[8] = {0}, of_vial[4] = {0};
+    for (size_t i = 0; i < 1000; i++) {
+        ck_assert(indices[i] % 2 == 0 && indices[i] < 2 * N);
+        ck_assert(i == 0 || indices[i - 1] < indices[i]);
+        of_region[records[indices[i]].region]++;
+        of_vial[records[indices[i]].vial]++;
+    }
+    for (size_t k = 0; k < 4; k++) {
+        ck_assert_uint_eq(of_region[k], 125);
+        ck_assert_msg(of_vial[k] > 200, "vial %d: %d of 1000", (int)k, (int)of_vial[k]);
+    }
+    ck_assert_uint_eq(of_region[7], 500);
+}
+END_TEST
+
 START_TEST(blemishes_are_small_and_the_same_again) {
     enum { SIZE = 64, N = SIZE * SIZE };
     static uint8_t src[N], dst[N], again[N];
@@ -173,6 +228,8 @@ int main(void) {
     tcase_add_test(tc, maps_follow_their_formulas);
     tcase_add_test(tc, patches_without_spread_have_a_scale);
     tcase_add_test(tc, products_are_never_on_both_sides);
+    tcase_add_test(tc, what_repeats_is_on_both_sides);
+    tcase_add_test(tc, every_region_gives_its_share);
     tcase_add_test(tc, blemishes_are_small_and_the_same_again);
     tcase_add_test(tc, the_score_that_finds_more_decides);
     suite_add_tcase(suite, tc);
