@@ -7,11 +7,12 @@
  * A network of random weights. First its scores are compared with the CPU's and with themselves,
  * bit for bit; then SAMPLES cycles are timed step by step, by events on the device, and as many as
  * the line runs them, one graph each, by the clock of the host: by phi alone, by z, by matched
- * filters, and with both heatmaps; then up to 20 with a trigger every PERIOD_MS, idle in between
- * and kept warm. A JSON line a step and a line a kind of cycle: times, rates, and the share of the
- * floor of docs/performance.md that was reached. With --dump nothing is timed: weights, patches and
- * the device's phi go to FILE, for whoever computes the same (scripts/torch/bench_cuda.py). Exit
- * status: 1 where scores are wrong or FILE cannot be written, 2 wrong usage, 4 no device.
+ * filters, by the head (from 64 pixels on), and with both heatmaps; then up to 20 with a trigger
+ * every PERIOD_MS, idle in between and kept warm. A JSON line a step and a line a kind of cycle:
+ * times, rates, and the share of the floor of docs/performance.md that was reached. With --dump
+ * nothing is timed: weights, patches and the device's phi go to FILE, for whoever computes the same
+ * (scripts/torch/bench_cuda.py). Exit status: 1 where scores are wrong or FILE cannot be written, 2
+ * wrong usage, 4 no device.
  */
 #include "engine/backend.h"
 #include "engine/compile.h"
@@ -49,7 +50,7 @@ typedef struct bench {
     const drae__backend *cuda;
     size_t n, samples;
     uint8_t *patches;
-    float *maps; /* of region 0: mean, scale, scales of filters */
+    float *maps; /* of region 0: mean, scale, scales of filters, weights of the head */
     float *phi, *z, *again, *anchors;
     uint8_t *heat, *heat_fixed;
     double *ms; /* [samples] or [steps + 2, samples] */
@@ -57,8 +58,12 @@ typedef struct bench {
 } bench;
 
 /* What decides in the only region. */
-typedef enum mode { BY_PHI, BY_Z, BY_MATCHED, BY_PHI_WITH_MAPS, MODES } mode;
-static const char *const mode_names[MODES] = {"phi", "z", "matched", "phi+heatmaps"};
+typedef enum mode { BY_PHI, BY_Z, BY_MATCHED, BY_HEAD, BY_PHI_WITH_MAPS, MODES } mode;
+static const char *const mode_names[MODES] = {"phi", "z", "matched", "head", "phi+heatmaps"};
+
+static bool applies(const bench *b, mode m) {
+    return m != BY_HEAD || drae__h_takes(b->model.arch.size);
+}
 
 static void *take(size_t count, size_t each) {
     void *p = calloc(count, each);
@@ -95,9 +100,12 @@ static void open_bench(bench *b, int width, int size) {
     b->patches = take(b->n, pixels);
     drae__compile_patches(size, (int)b->n, b->patches);
     const size_t floats = 2 * pixels + drae__m_scales(size);
-    b->maps = take(floats, sizeof(float));
+    b->maps = take(floats + DRAE__H_WEIGHTS, sizeof(float));
     for (size_t i = pixels; i < floats; i++) {
         b->maps[i] = 0.05f; /* scales; means are 0 */
+    }
+    for (size_t i = 0; i < DRAE__H_WEIGHTS; i++) {
+        b->maps[floats + i] = 0.04f * sinf(0.7f * (float)i);
     }
     b->phi = take(b->n, sizeof(float));
     b->z = take(b->n, sizeof(float));
@@ -118,12 +126,14 @@ static drae__engine_data data_of(const bench *b, mode m) {
                               .weights = b->model.data[DRAE__NET_GENERATOR],
                               .n_weights = b->model.params[DRAE__NET_GENERATOR].total};
     const size_t pixels = (size_t)b->model.arch.size * (size_t)b->model.arch.size;
-    const bool mapped = m == BY_Z || m == BY_MATCHED;
+    const bool mapped = m >= BY_Z && m <= BY_HEAD;
     data.calibration.n_regions = 1;
     data.calibration.threshold[0] = 1.0f;
     data.calibration.kind[0] = mapped ? DRAE__SCORE_Z : DRAE__SCORE_PHI;
     data.calibration.maps[0] = mapped ? b->maps : NULL;
-    data.calibration.filters[0] = m == BY_MATCHED ? b->maps + 2 * pixels : NULL;
+    data.calibration.filters[0] = mapped && m != BY_Z ? b->maps + 2 * pixels : NULL;
+    data.calibration.head[0] =
+        m == BY_HEAD ? b->maps + 2 * pixels + drae__m_scales(b->model.arch.size) : NULL;
     return data;
 }
 
@@ -144,15 +154,16 @@ static void run_on(bench *b, const drae__backend *backend, mode m, size_t n, flo
 static void check(bench *b, mode m) {
     const size_t n = b->n < CHECKED ? b->n : CHECKED;
     float phi[CHECKED], z[CHECKED];
+    const bool mapped = m != BY_PHI;
     double error = 0.0, error_z = 0.0;
     run_on(b, &drae__backend_cpu, m, n, phi, z);
     run_on(b, b->cuda, m, n, b->phi, b->z);
     for (size_t i = 0; i < n; i++) {
         error = fmax(error, fabs((double)b->phi[i] - (double)phi[i]));
-        if (m != BY_PHI) {
+        if (mapped) {
             error_z = fmax(error_z, fabs((double)b->z[i] - (double)z[i]) / (1.0 + (double)z[i]));
         }
-        if (!isfinite(b->phi[i]) || (m != BY_PHI && !isfinite(b->z[i]))) {
+        if (!isfinite(b->phi[i]) || (mapped && !isfinite(b->z[i]))) {
             error = INFINITY;
         }
     }
@@ -255,7 +266,8 @@ static void time_cycles(bench *b, void *session, mode m) {
             exit(EXIT_FAILURE);
         }
     }
-    b->program.matched = m == BY_MATCHED;
+    const drae__engine_data data = data_of(b, m);
+    drae__cuda_program_scores(&b->program, &data.calibration);
     const drae__cuda_totals t = drae__cuda_total_cost(&b->program, &b->card);
     const figures f = figures_of(b->ms, b->samples);
     const double copies_s = t.copy_s + (maps ? t.maps_s : 0.0);
@@ -294,7 +306,7 @@ static void time_paced(bench *b, void *session, double period_s, bool warm) {
         b->ms[k] = took_s * MS_OF_S;
         missed += took_s > period_s;
     }
-    b->program.matched = false;
+    drae__cuda_program_scores(&b->program, NULL);
     const drae__cuda_totals t = drae__cuda_total_cost(&b->program, &b->card);
     const figures f = figures_of(b->ms, n);
     print_head(b, "paced");
@@ -399,14 +411,18 @@ int main(int argc, char **argv) {
         return EXIT_NO_DEVICE;
     }
     open_bench(&b, (int)of[0], (int)of[1]);
-    for (int m = BY_PHI; m <= BY_MATCHED; m++) {
-        check(&b, (mode)m);
+    for (int m = BY_PHI; m <= BY_HEAD; m++) {
+        if (applies(&b, (mode)m)) {
+            check(&b, (mode)m);
+        }
     }
     if (to != NULL) {
         dump(&b, to);
     }
     for (int m = BY_PHI; m < MODES && to == NULL; m++) {
-        time_mode(&b, (mode)m, (double)of[4] / MS_OF_S);
+        if (applies(&b, (mode)m)) {
+            time_mode(&b, (mode)m, (double)of[4] / MS_OF_S);
+        }
     }
     drae__model_free(&b.model);
     return EXIT_SUCCESS;

@@ -155,13 +155,9 @@ static drae_status print_plan(const drae__engine_data *data, const drae_engine *
     if (engine != NULL) {
         (void)drae_engine_get_text(engine, DRAE_ENGINE_PLAN, &plan);
     } else {
-        bool matched = false;
-        for (int r = 0; r < data->calibration.n_regions; r++) {
-            matched = matched || data->calibration.filters[r] != NULL;
-        }
         drae_status status =
             drae__cuda_plan_text(&data->arch, drae__cuda_card_of(data->cuda.arch), &data->cuda,
-                                 (size_t)data->batch, matched, &text, err);
+                                 (size_t)data->batch, &data->calibration, &text, err);
         if (status != DRAE_OK) {
             return status;
         }

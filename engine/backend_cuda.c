@@ -3,7 +3,7 @@
  * The CUDA backend: f16 on kernels/infer_cuda.h, one stream a session.
  *
  *     create    device 0, weights packed for it (program_cuda), what the regions say uploaded: maps
- *               of z, scales of matched filters, thresholds
+ *               of z, scales of matched filters, heads, thresholds
  *     session   an arena, pinned buffers, two graphs for each of four batch sizes: copy in, every
  *               kernel, scores and verdicts out; one writes X^ and z as well, the other does not. A
  *               cycle is one launch of the smallest graph that holds it
@@ -37,9 +37,11 @@ typedef struct cuda_state {
     drae__cuda_device device;
     drae__cuda_choices choices;
     drae__cuda_region regions[DRAE__REGIONS_MAX];
-    /* On the device: the same, [k,2,size,size] and [k,drae__m_scales]; NULL: no region has any. */
+    /* On the device: the same, [k,2,size,size], [k,drae__m_scales] and [k]; NULL: no region has
+     * any. */
     drae__cuda_region *table;
     float *maps, *filters;
+    drae__cuda_head *heads;
     char kernels[32];           /* "sm_90 f16" */
     drae__cuda_program program; /* of the engine's own batch, for the plan's text */
 } cuda_state;
@@ -89,6 +91,7 @@ static void cuda_destroy(void *state) {
         (void)cudaFree(s->table);
         (void)cudaFree(s->maps);
         (void)cudaFree(s->filters);
+        (void)cudaFree(s->heads);
         drae__cuda_program_free(&s->program);
         free((void *)(uintptr_t)s->model);
         free(s);
@@ -165,6 +168,29 @@ done:
     return status;
 }
 
+static drae_status upload_heads(cuda_state *s, const drae__calibration *c, int n, drae__err *err) {
+    drae_status status = DRAE_OK;
+    drae__cuda_head *packed = n > 0 ? malloc(sizeof *packed) : NULL;
+    if (n > 0 && packed == NULL) {
+        status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the heads");
+        goto done;
+    }
+    if (n > 0) {
+        CUDA_TRY(cudaMalloc((void **)&s->heads, (size_t)n * sizeof *packed), "memory for heads");
+    }
+    for (int r = 0; r < c->n_regions; r++) {
+        if (s->regions[r].head >= 0) {
+            drae__cuda_head_pack(c->head[r], packed);
+            CUDA_TRY(cudaMemcpy(s->heads + s->regions[r].head, packed, sizeof *packed,
+                                cudaMemcpyHostToDevice),
+                     "heads");
+        }
+    }
+done:
+    free(packed);
+    return status;
+}
+
 _Static_assert((int)DRAE__SCORE_PHI == (int)DRAE__CUDA_BY_PHI &&
                    (int)DRAE__SCORE_Z == (int)DRAE__CUDA_BY_Z &&
                    (int)DRAE_VERDICT_REJECT == (int)DRAE__CUDA_REJECT &&
@@ -176,12 +202,14 @@ static drae_status upload_regions(cuda_state *s, const drae__engine_data *data, 
     drae_status status = DRAE_OK;
     const drae__calibration *c = &data->calibration;
     const size_t side = (size_t)data->arch.size;
-    int32_t maps = 0, filters = 0;
+    int32_t maps = 0, filters = 0, heads = 0;
     for (int r = 0; r < DRAE__REGIONS_MAX; r++) {
         bool known = r < c->n_regions, mapped = known && c->maps[r] != NULL;
+        bool filtered = mapped && c->filters[r] != NULL;
         s->regions[r] = (drae__cuda_region){
             .maps = mapped ? maps++ : -1,
-            .filters = mapped && c->filters[r] != NULL ? filters++ : -1,
+            .filters = filtered ? filters++ : -1,
+            .head = filtered && c->head[r] != NULL ? heads++ : -1,
             .kind = known ? (int32_t)c->kind[r] : DRAE__CUDA_BY_PHI,
             .threshold = known ? c->threshold[r] : NAN,
             .undecided = known ? c->undecided[r] : 0.0f,
@@ -193,6 +221,7 @@ static drae_status upload_regions(cuda_state *s, const drae__engine_data *data, 
     DRAE__TRY(upload_arrays(s, c->maps, 2 * side * side, false, &s->maps, err));
     DRAE__TRY(
         upload_arrays(s, c->filters, drae__m_scales(data->arch.size), true, &s->filters, err));
+    DRAE__TRY(upload_heads(s, c, heads, err));
 done:
     return status;
 }
@@ -224,7 +253,7 @@ static drae_status cuda_create(const drae__engine_data *data, const drae__plan *
     DRAE__TRY(drae__cuda_program_create(plan, s->model, s->window, &s->device, &s->choices,
                                         (size_t)data->batch, &s->program, err));
     DRAE__TRY(upload_regions(s, data, err));
-    s->program.matched = s->filters != NULL;
+    drae__cuda_program_scores(&s->program, &data->calibration);
     *state = s;
     s = NULL;
 done:
@@ -328,6 +357,7 @@ static drae_status allocate(cuda_session *c, drae__err *err) {
     c->memory.images = c->images;
     c->memory.maps = c->state->maps;
     c->memory.filters = c->state->filters;
+    c->memory.heads = c->state->heads;
     c->memory.table = c->state->table;
     c->memory.regions = c->regions;
     c->memory.planes = c->planes;

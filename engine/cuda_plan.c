@@ -19,6 +19,14 @@
 #define MATCHED_FLOPS_PIXEL 248.0
 /* Floats written and read: e, c2, c3, e twice; a scale. */
 #define MATCHED_BYTES_PIXEL 32.0
+/* Of the head's input: four differences, one division; the scales read, 16 planes of a quarter of
+ * the pixels written. */
+#define HEAD_INPUT_FLOPS_PIXEL 8.0
+#define HEAD_INPUT_BYTES_PIXEL 12.0
+/* Of a pixel of a map of the head: a layer's sums, the last layer's; the map in f16. */
+#define HEAD_FLOPS_PIXEL     (2.0 * 9.0 * DRAE__H_PLANES * DRAE__H_PLANES)
+#define HEAD_OUT_FLOPS_PIXEL (2.0 * DRAE__H_PLANES)
+#define HEAD_MAP_BYTES_PIXEL (2.0 * DRAE__H_PLANES)
 /* Kernels besides the steps: sums of the score, latents; of the matched filters. */
 #define OTHER_KERNELS   2
 #define MATCHED_KERNELS 2
@@ -115,6 +123,25 @@ static drae__cuda_cost matched_cost(const drae__cuda_program *p, const drae__cud
     return cost;
 }
 
+/* Of the head, of every patch: its input (layer -1), which the score and the filters write, or a
+ * layer. The last one leaves nothing behind but the largest. */
+static drae__cuda_cost head_cost(const drae__cuda_program *p, const drae__cuda_card *card,
+                                 int layer) {
+    double size = p->plan->arch.size, pixels = size * size / 4.0;
+    drae__cuda_cost cost = {.flops = HEAD_INPUT_FLOPS_PIXEL * size * size,
+                            .bytes = HEAD_INPUT_BYTES_PIXEL * size * size};
+    if (layer < 0) {
+        set_times(&cost, card, p->batch, card->f32_rate * card->f32_share, card->f32_rate, 0);
+        return cost;
+    }
+    bool last = layer == DRAE__H_LAYERS - 1;
+    cost.flops = (HEAD_FLOPS_PIXEL + (last ? HEAD_OUT_FLOPS_PIXEL : 0.0)) * pixels;
+    cost.bytes = HEAD_MAP_BYTES_PIXEL * (last ? 1.0 : 2.0) * pixels;
+    cost.weight_bytes = (double)(sizeof(drae__cuda_head) / DRAE__H_LAYERS);
+    set_times(&cost, card, p->batch, card->f16_rate * card->narrow_share, card->f16_rate, 1);
+    return cost;
+}
+
 static void add(drae__cuda_cost *sum, const drae__cuda_cost *cost) {
     sum->bytes += cost->bytes;
     sum->weight_bytes += cost->weight_bytes;
@@ -138,6 +165,11 @@ drae__cuda_totals drae__cuda_total_cost(const drae__cuda_program *program,
         drae__cuda_cost matched = matched_cost(program, card);
         add(&t.cost, &matched);
         t.n_kernels += MATCHED_KERNELS;
+    }
+    for (int l = -1; program->head && l < DRAE__H_LAYERS; l++) {
+        drae__cuda_cost head = head_cost(program, card, l);
+        add(&t.cost, &head);
+        t.n_kernels += l >= 0;
     }
     double pixels =
         (double)program->plan->arch.size * program->plan->arch.size * (double)program->batch;
@@ -174,6 +206,22 @@ static void print_step(drae__text *out, const drae__cuda_program *p, const drae_
     print_cost(out, op->name, kernel, shape, &cost);
 }
 
+static void print_head_layers(drae__text *out, const drae__cuda_program *p,
+                              const drae__cuda_card *card) {
+    const int side = p->plan->arch.size / 2;
+    char layer[32], shape[48];
+    drae__cuda_cost cost = head_cost(p, card, -1);
+    (void)snprintf(shape, sizeof shape, "1x%d^2 > %dx%d^2", 2 * side, DRAE__H_PLANES, side);
+    print_cost(out, "head/input", "score, matched", shape, &cost);
+    for (int l = 0; l < DRAE__H_LAYERS; l++) {
+        cost = head_cost(p, card, l);
+        (void)snprintf(layer, sizeof layer, "head/conv%d", l);
+        (void)snprintf(shape, sizeof shape, "%dx%d^2 > %dx%d^2", DRAE__H_PLANES, side,
+                       l == DRAE__H_LAYERS - 1 ? 1 : DRAE__H_PLANES, side);
+        print_cost(out, layer, "head", shape, &cost);
+    }
+}
+
 size_t drae__cuda_plan_print(const drae__cuda_program *program, const drae__cuda_card *card,
                              char *text, size_t n_bytes) {
     drae__text out = {text, n_bytes, 0};
@@ -197,6 +245,9 @@ size_t drae__cuda_plan_print(const drae__cuda_program *program, const drae__cuda
         drae__cuda_cost matched = matched_cost(program, card);
         print_cost(&out, "matched filters", "matched", "", &matched);
     }
+    if (program->head) {
+        print_head_layers(&out, program, card);
+    }
     drae__cuda_totals t = drae__cuda_total_cost(program, card);
     (void)snprintf(line, sizeof line,
                    "total: %d kernels, %.1f MB moved and %.3f GFLOP a patch; %.1f MB of weights, "
@@ -215,8 +266,9 @@ size_t drae__cuda_plan_print(const drae__cuda_program *program, const drae__cuda
 }
 
 drae_status drae__cuda_plan_text(const drae__arch *arch, const drae__cuda_card *card,
-                                 const drae__cuda_choices *choices, size_t batch, bool matched,
-                                 char **text, drae__err *err) {
+                                 const drae__cuda_choices *choices, size_t batch,
+                                 const drae__calibration *calibration, char **text,
+                                 drae__err *err) {
     drae_status status = DRAE_OK;
     drae__params params = {0};
     drae__cuda_choices table;
@@ -234,7 +286,7 @@ drae_status drae__cuda_plan_text(const drae__arch *arch, const drae__cuda_card *
         choices = &table;
     }
     DRAE__TRY(drae__cuda_program_shape(plan, &card->device, choices, batch, program, err));
-    program->matched = matched;
+    drae__cuda_program_scores(program, calibration);
     size_t n_bytes = drae__cuda_plan_print(program, card, NULL, 0);
     printed = malloc(n_bytes);
     if (printed == NULL) {

@@ -37,11 +37,11 @@ drae__cuda_totals drae__cuda_total_cost(const drae__cuda_program *program,
 size_t drae__cuda_plan_print(const drae__cuda_program *program, const drae__cuda_card *card,
                              char *text, size_t n_bytes);
 
-/* The text for an architecture without a model: choices NULL are those of the table; matched: with
- * the kernels of the matched filters. *text is the caller's (free() it). ERROR_UNSUPPORTED,
- * ERROR_MEMORY. */
+/* The text for an architecture without a model: choices NULL are those of the table; calibration
+ * NULL: without kernels of matched filters and of a head. *text is the caller's (free() it).
+ * ERROR_UNSUPPORTED, ERROR_MEMORY. */
 drae_status drae__cuda_plan_text(const drae__arch *arch, const drae__cuda_card *card,
-                                 const drae__cuda_choices *choices, size_t batch, bool matched,
-                                 char **text, drae__err *err);
+                                 const drae__cuda_choices *choices, size_t batch,
+                                 const drae__calibration *calibration, char **text, drae__err *err);
 
 #endif

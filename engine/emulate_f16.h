@@ -9,8 +9,10 @@
 #define DRAE_ENGINE_EMULATE_F16_H
 
 #include "engine/plan.h"
+#include "kernels/head.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* dst = the generator's floats (n of them, in the order of the plan's params) with the weights of
  * convolutions and dense layers rounded. The last layer keeps f32, as does a stem that has a kernel
@@ -20,5 +22,19 @@ void drae__f16_round_model(const drae__plan *plan, bool stem_in_block, const flo
 
 /* Rounds the maps that operation op has just written into a workspace of the plan. */
 void drae__f16_round_op(const drae__plan *plan, int op, float *workspace);
+
+/* Rounds the weights of a head's layers, in place; what is added and the last layer keep f32. */
+void drae__f16_round_head(float *weights);
+
+/* As kernels->map, with rounded weights and every map that kernels/cuda/head.cu stores rounded;
+ * rows of y, m and the maps are dense, scratch is map's. */
+typedef struct drae__f16_head {
+    int size;
+    const float *x;
+    ptrdiff_t x_stride;
+    const float *y, *mean, *scale, *m, *weights;
+} drae__f16_head;
+void drae__f16_head_map(const drae__head_kernels *kernels, const drae__f16_head *op, float *dst,
+                        float *scratch);
 
 #endif

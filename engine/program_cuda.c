@@ -106,6 +106,9 @@ static drae_status choose_steps(drae__cuda_program *p, drae__err *err) {
 /* ---- buffers ---- */
 
 static size_t tensor_bytes(const drae__cuda_program *p, int t) {
+    if (t >= p->plan->n_tensors) {
+        return drae__cuda_head_elems(p->batch, p->plan->arch.size) * sizeof(uint16_t);
+    }
     const drae__plan_tensor *tensor = &p->plan->tensors[t];
     size_t side = (size_t)(p->plan->arch.size >> tensor->level);
     return p->batch * side * side * (size_t)tensor->channels * sizeof(uint16_t);
@@ -138,15 +141,20 @@ static void find_lives(const drae__cuda_program *p, int *first, int *last) {
         use(first, last, op->raw, s, true);
         use(first, last, op->act, s, true);
     }
+    for (int i = 0; i < DRAE__CUDA_HEAD_MAPS; i++) {
+        bool there = drae__h_takes(plan->arch.size);
+        first[plan->n_tensors + i] = p->n_steps - 1;
+        last[plan->n_tensors + i] = there ? p->n_steps : -1;
+    }
 }
 
 /* Every tensor that a step touches gets the first slot that is free in its life. */
 static bool assign_slots(drae__cuda_program *p) {
     const drae__plan *plan = p->plan;
-    int first[DRAE__PLAN_TENSORS], last[DRAE__PLAN_TENSORS], n_slots = 0;
-    size_t room[DRAE__PLAN_TENSORS] = {0};
+    int first[DRAE__CUDA_TENSORS], last[DRAE__CUDA_TENSORS], n_slots = 0;
+    size_t room[DRAE__CUDA_TENSORS] = {0};
     find_lives(p, first, last);
-    for (int t = 0; t < plan->n_tensors; t++) {
+    for (int t = 0; t < plan->n_tensors + DRAE__CUDA_HEAD_MAPS; t++) {
         p->slot[t] = -1;
         if (last[t] < 0) {
             continue;
@@ -236,4 +244,12 @@ drae_status drae__cuda_program_create(const drae__plan *plan, const float *model
 void drae__cuda_program_free(drae__cuda_program *program) {
     free(program->weights);
     program->weights = NULL;
+}
+
+void drae__cuda_program_scores(drae__cuda_program *program, const drae__calibration *calibration) {
+    program->matched = program->head = false;
+    for (int r = 0; calibration != NULL && r < calibration->n_regions; r++) {
+        program->matched = program->matched || calibration->filters[r] != NULL;
+        program->head = program->head || calibration->head[r] != NULL;
+    }
 }

@@ -36,6 +36,9 @@ typedef struct drae__cuda_step {
     const char *kernel;
 } drae__cuda_step;
 
+#define DRAE__CUDA_HEAD_MAPS 2
+#define DRAE__CUDA_TENSORS   (DRAE__PLAN_TENSORS + DRAE__CUDA_HEAD_MAPS)
+
 typedef struct drae__cuda_program {
     const drae__plan *plan;
     drae__ssim_window window;
@@ -43,14 +46,15 @@ typedef struct drae__cuda_program {
     drae__cuda_device device;
     drae__cuda_choices choices;
     size_t batch;
-    bool matched; /* some region is scored by matched filters: for the plan's text and times */
+    bool matched, head; /* some region is scored by them: for the plan's text and times */
     int n_steps;
     drae__cuda_step steps[DRAE__PLAN_OPS];
     uint8_t *weights; /* host image, 256-byte aligned pieces */
     size_t weights_bytes;
-    /* The arena of a session, offsets in bytes. */
-    int slot[DRAE__PLAN_TENSORS];
-    size_t slot_at[DRAE__PLAN_TENSORS];
+    /* The arena of a session, offsets in bytes. Behind the plan's tensors the two maps of the head,
+     * alive from the last step on: they lie where earlier ones did. */
+    int slot[DRAE__CUDA_TENSORS];
+    size_t slot_at[DRAE__CUDA_TENSORS];
     size_t partial_at, latents_at, score_at, result_at;
     size_t arena_bytes;
 } drae__cuda_program;
@@ -79,13 +83,15 @@ drae_status drae__cuda_program_create(const drae__plan *plan, const float *model
                                       drae__cuda_program *program, drae__err *err);
 void drae__cuda_program_free(drae__cuda_program *program);
 
+/* Sets what the regions of a calibration are scored by; NULL: by phi. */
+void drae__cuda_program_scores(drae__cuda_program *program, const drae__calibration *calibration);
+
 /* Every convolution's and dense layer's weights fit into f16; ERROR_NOT_FINITE names one that does
  * not: it would silently become infinite. */
 drae_status drae__cuda_check_weights(const drae__plan *plan, const float *model, drae__err *err);
 
-/* Every region is decided by a score that is computed here; ERROR_UNSUPPORTED names one that is
- * not.
- */
+/* Every region is decided by a score that is computed here, ERROR_UNSUPPORTED names one that is
+ * not; the weights of every head fit into f16, as above. */
 drae_status drae__cuda_check_scores(const drae__calibration *calibration, drae__err *err);
 
 /* Sets the offsets of the steps and returns the bytes of all weights; model NULL: nothing is
@@ -100,6 +106,7 @@ typedef struct drae__cuda_memory {
     /* Regions, as of drae__cuda_out_score: their maps and scales, the table, which one a patch
      * takes; NULL: no z, no verdict. */
     const float *maps, *filters;
+    const drae__cuda_head *heads;
     const drae__cuda_region *table;
     const int32_t *regions;
     float *planes; /* drae__cuda_planes floats of the batch, with filters */

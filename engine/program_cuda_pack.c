@@ -156,9 +156,11 @@ size_t drae__cuda_program_pack(drae__cuda_program *program, const float *model) 
     return k.at;
 }
 
+#define F16_MOST 65504.0f
+
 static drae_status check_range(const drae__param *wei, const float *model, drae__err *err) {
     for (size_t k = 0; wei != NULL && k < wei->count; k++) {
-        if (!(fabsf(model[wei->offset + k]) <= 65504.0f)) {
+        if (!(fabsf(model[wei->offset + k]) <= F16_MOST)) {
             return drae__fail(err, DRAE_ERROR_NOT_FINITE,
                               "%s: weight %zu is %g, beyond the range of f16", wei->path, k,
                               (double)model[wei->offset + k]);
@@ -167,8 +169,20 @@ static drae_status check_range(const drae__param *wei, const float *model, drae_
     return DRAE_OK;
 }
 
+static drae_status check_head(const float *head, int region, drae__err *err) {
+    for (size_t k = 0; head != NULL && k < DRAE__H_WEIGHTS; k++) {
+        if (!(fabsf(head[k]) <= F16_MOST)) {
+            return drae__fail(err, DRAE_ERROR_NOT_FINITE,
+                              "region %d: weight %zu of the head is %g, beyond the range of f16",
+                              region, k, (double)head[k]);
+        }
+    }
+    return DRAE_OK;
+}
+
 drae_status drae__cuda_check_scores(const drae__calibration *calibration, drae__err *err) {
-    for (int r = 0; r < calibration->n_regions; r++) {
+    drae_status status = DRAE_OK;
+    for (int r = 0; r < calibration->n_regions && status == DRAE_OK; r++) {
         drae__score_kind kind = calibration->kind[r];
         if (kind != DRAE__SCORE_PHI && kind != DRAE__SCORE_Z) {
             return drae__fail(err, DRAE_ERROR_UNSUPPORTED,
@@ -176,14 +190,9 @@ drae_status drae__cuda_check_scores(const drae__calibration *calibration, drae__
                               "the cpu, or calibrate with another score",
                               r, kind < DRAE__SCORE_KINDS ? drae__score_name(kind) : "unknown");
         }
-        if (calibration->head[r] != NULL) {
-            return drae__fail(err, DRAE_ERROR_UNSUPPORTED,
-                              "region %d is calibrated by a head, which cuda does not compute: use "
-                              "the cpu, or calibrate with --score m",
-                              r);
-        }
+        status = check_head(calibration->head[r], r, err);
     }
-    return DRAE_OK;
+    return status;
 }
 
 drae_status drae__cuda_check_weights(const drae__plan *plan, const float *model, drae__err *err) {

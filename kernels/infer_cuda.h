@@ -19,6 +19,7 @@
 #define DRAE_KERNELS_INFER_CUDA_H
 
 #include "base/error.h"
+#include "kernels/head.h"
 #include "kernels/ssim.h"
 
 #include <stdbool.h>
@@ -181,10 +182,21 @@ void drae__cuda_vector_pack(int c, int pixels, const float *src, float *dst);
 
 /* ---- the last layer, score and maps ---- */
 
+/* Weights of a head (kernels/head.h), layout "h16", version 1: of each layer and tap what a lane
+ * holds of the B operands of two mma, f16; what is added and the last layer in f32. */
+typedef struct drae__cuda_head {
+    uint32_t wei[DRAE__H_LAYERS][9][32][4];
+    float bias[DRAE__H_LAYERS][DRAE__H_PLANES];
+    float out[DRAE__H_PLANES], out_bias;
+    float unused[3]; /* whole units of 16 bytes */
+} drae__cuda_head;
+void drae__cuda_head_pack(const float *weights, drae__cuda_head *dst);
+
 /* What the scores of a patch take of its region. */
 typedef struct drae__cuda_region {
     int32_t maps;               /* which of the maps; negative: none, z is not known */
     int32_t filters;            /* which of the scales of matched filters; negative: z of points */
+    int32_t head;               /* which of the heads, with filters; negative: z by the filters */
     int32_t kind;               /* what decides: DRAE__CUDA_BY_PHI, DRAE__CUDA_BY_Z */
     float threshold, undecided; /* as of drae__calibration; threshold NaN: none */
 } drae__cuda_region;
@@ -199,17 +211,20 @@ enum { DRAE__CUDA_REJECT = 0, DRAE__CUDA_GOOD = 1, DRAE__CUDA_UNDECIDED = 2 };
  *     y = sigmoid(conv3x3(src) + bias), x = image / 255
  *     phi (kernels/infer.h has the formula, ssim.h the definition), least and greatest |x - y|, z,
  *     the normalised residual, with the mean of its largest (kernels/infer.h), where a patch's
- *     region has maps, by matched filters (kernels/matched.h) where it has those; and the verdict
- *     of the score that decides: REJECT above the threshold or where it is not finite, UNDECIDED
- *     between undecided (> 0) and threshold or without a threshold, else GOOD
+ *     region has maps, by matched filters (kernels/matched.h) where it has those, by the head
+ *     (kernels/head.h) where it has that; and the verdict of the score that decides: REJECT above
+ *     the threshold or where it is not finite, UNDECIDED between undecided (> 0) and threshold or
+ *     without a threshold, else GOOD
  * Shapes: src [n,size,size,c], image [n,size,size] bytes, wei [9,c] f32, bias [1]; size >= 11, a
- * multiple of 16 with filters. weights: the 11 of drae__ssim_weights as f32. maps [k,2,size,size]:
- * mean, then scale; filters [k,drae__m_scales(size)], NULL: no region has any; table [regions],
- * regions [n]: which row of it a patch takes, negative: none; NULL: none at all. planes: scratch,
- * drae__cuda_planes floats, with filters. recon and z [n,size,size] may each be NULL, not written
- * then; z is not written where a patch has no maps. partial: drae__cuda_out_score_partial floats.
- * result [n,DRAE__CUDA_RESULT]: phi, least, greatest, z or NaN, the verdict as a number. The
- * largest z are chosen exactly and summed in descending order in double.
+ * multiple of 16 with filters, one that drae__h_takes with heads. weights: the 11 of
+ * drae__ssim_weights as f32. maps [k,2,size,size]: mean, then scale; filters
+ * [k,drae__m_scales(size)], NULL: no region has any; heads [k], 16-byte aligned, NULL: no region
+ * has one; table [regions], regions [n]: which row of it a patch takes, negative: none; NULL: none
+ * at all. planes: scratch, drae__cuda_planes floats, with filters. head_maps: scratch,
+ * drae__cuda_head_elems f16 each, with heads. recon and z [n,size,size] may each be NULL, not
+ * written then; z is not written where a patch has no maps. partial: drae__cuda_out_score_partial
+ * floats. result [n,DRAE__CUDA_RESULT]: phi, least, greatest, z or NaN, the verdict as a number.
+ * The largest z are chosen exactly and summed in descending order in double.
  */
 #define DRAE__CUDA_RESULT 5
 
@@ -221,19 +236,26 @@ typedef struct drae__cuda_out_score {
     const float *wei, *bias;
     const uint8_t *image;
     const float *maps, *filters;
+    const drae__cuda_head *heads;
     const drae__cuda_region *table;
     const int32_t *regions;
     float *planes;
+    uint16_t *head_maps[2];
     float *recon, *z;
     float *partial;
     float *result;
 } drae__cuda_out_score;
 #define DRAE__CUDA_SCORE_TILE    32 /* pixels a side of what a block scores */
 #define DRAE__CUDA_SCORE_PARTIAL 12 /* floats of a tile: 4 of sums, its largest z */
+#define DRAE__CUDA_HEAD_TILE     32 /* pixels of o, a side, of which a block finds the largest */
 
 static inline size_t drae__cuda_out_score_partial(int n, int size) {
     size_t tiles = ((size_t)size + DRAE__CUDA_SCORE_TILE - 1) / DRAE__CUDA_SCORE_TILE;
     return (size_t)n * tiles * tiles * DRAE__CUDA_SCORE_PARTIAL;
+}
+/* f16 of a map of the head. */
+static inline size_t drae__cuda_head_elems(size_t n, int size) {
+    return n * (size_t)(size / 2) * (size_t)(size / 2) * DRAE__H_PLANES;
 }
 /* e, c2 and c3 of the matched filters, [3,n,size,size]. */
 static inline size_t drae__cuda_planes(int n, int size) {
@@ -246,6 +268,16 @@ drae_status drae__cuda_out_score_run(const drae__cuda_out_score *op, drae__cuda_
  * in the first of the planes; leaves the largest of each tile in partial. */
 drae_status drae__cuda_matched(const drae__cuda_out_score *op, drae__cuda_stream stream,
                                drae__err *err);
+
+/*
+ * head.cu, part of the above: layer 0..DRAE__H_LAYERS - 1 of the head, for the patches whose region
+ * has one, from head_maps[layer % 2] to the other, [n,size/2,size/2,16]; the input is in the first.
+ * The last layer makes h instead, to z and the largest of each tile to partial. Maps hold f16: the
+ * input and each t are rounded to it, and what lies beyond 65504 becomes 65504 (no infinity that
+ * less another would be NaN); NaN stays. Sums, the addition of t and all of the last layer are f32.
+ */
+drae_status drae__cuda_head_layer(const drae__cuda_out_score *op, int layer,
+                                  drae__cuda_stream stream, drae__err *err);
 
 /* residual = |x - y|; heat = round(255 (r - lo) / (hi - lo)), 0 where flat; heat_fixed = round(255
  * min(r / anchor, 1)), of z instead of r where by_z[patch] is not 0. Each may be NULL. result is

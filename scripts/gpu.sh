@@ -25,7 +25,7 @@ log=$out/$part.log
 export PATH=$PATH:/usr/local/cuda/bin DRAE_REQUIRE_GPU=1 CK_FORK=no CK_DEFAULT_TIMEOUT=0
 : >"$log"
 work=$(mktemp)
-trap 'rm -f "$work" "$work.log" "$work.onnx"' EXIT
+trap 'rm -f "$work" "$work.log" "$work.onnx" "$work.onnx.data"' EXIT
 say() { echo "$part: $*" | tee -a "$out/summary.txt"; }
 card=$(nvidia-smi --query-gpu=name,compute_cap,driver_version --format=csv,noheader | head -n 1) ||
     { say "no GPU: nvidia-smi finds none"; exit 4; }
@@ -103,10 +103,21 @@ peers)
     for width in 16 128; do
         timeout 60 build-gpu/bench/bench_kernels_cuda --dump "$work" "$width" >>"$log" 2>&1 ||
             { tail -n 5 "$log"; say "w = $width: our own scores: FAILED"; exit 1; }
+        # What was timed before something went wrong counts all the same.
+        status=0
         timeout 200 python3 scripts/torch/bench_cuda.py "$work" --seconds 120 --json "$out/peers.jsonl" >"$work.log" 2>&1 ||
-            { cat "$work.log" >>"$log"; tail -n 5 "$log"; say "w = $width: FAILED"; exit 1; }
+            status=$?
         cat "$work.log" >>"$log"
-        grep '^w = ' "$work.log" | while read -r line; do say "$line | $card"; done
+        while read -r line; do say "$line | $card"; done < <(grep '^w = ' "$work.log" || true)
+        [ "$status" -eq 0 ] && continue
+        tail -n 5 "$work.log"
+        case $status in
+        1) say "w = $width: FAILED: the scores of a peer differ from ours | $card" ;;
+        124) say "w = $width: FAILED: a peer did not end in 200 s | $card" ;;
+        *) say "w = $width: FAILED with $status | $card" ;;
+        esac
+        failed=1
     done
+    exit "${failed:-0}"
     ;;
 esac

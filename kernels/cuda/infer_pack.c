@@ -75,6 +75,30 @@ void drae__cuda_conv_pack(drae__cuda_conv_kind kind, int c_in, int c_out, int pr
     }
 }
 
+/* ---- the head: "h16" ----
+ * Slots of K of a lane 4g + t are channels 4t .. 4t + 3, so that it loads 8 bytes of a pixel at
+ * once; column c of tile j is channel 4 (c / 2) + 2 j + c % 2, so that it ends with those 4 again
+ * (head.cu). */
+
+#define HEAD_TAPS 9
+
+void drae__cuda_head_pack(const float *weights, drae__cuda_head *dst) {
+    memset(dst, 0, sizeof *dst);
+    for (int l = 0; l < DRAE__H_LAYERS; l++) {
+        const float *of = weights + (ptrdiff_t)l * DRAE__H_LAYER;
+        for (int i = 0; i < HEAD_TAPS * 32 * 8; i++) {
+            int tap = i / 256, lane = i / 8 % 32, tile = i / 4 % 2, k = i % 4;
+            int co = lane / 4 / 2 * 4 + 2 * tile + lane / 4 % 2, ci = lane % 4 * 4 + k;
+            uint32_t half = drae__f16_of(of[(co * DRAE__H_PLANES + ci) * HEAD_TAPS + tap]);
+            dst->wei[l][tap][lane][2 * tile + k / 2] |= half << 16 * (k % 2);
+        }
+        memcpy(dst->bias[l], of + DRAE__H_PLANES * DRAE__H_PLANES * HEAD_TAPS, sizeof dst->bias[l]);
+    }
+    const float *last = weights + (ptrdiff_t)DRAE__H_LAYERS * DRAE__H_LAYER;
+    memcpy(dst->out, last, sizeof dst->out);
+    dst->out_bias = last[DRAE__H_PLANES];
+}
+
 /* ---- dense ---- */
 
 void drae__cuda_down_pack(int c, int pixels, int latent, const float *wei, uint16_t *dst) {

@@ -4,15 +4,19 @@
  *
  * computes    kernels/matched.h, with zeros outside the image in e, c2 and c3:
  *                 matched_planes   c2 = B_2 e, c3 = B_4 c2
- *                 matched_lines    c4 = B_8 c3; r_0 = e, r_1 = e - c2, r_2 = c2 - c3, r_3 = c3 -
- * c4; 12 sums of r_1 along lines; m, and the largest of the tile two launches: in one the margins
- * of e, 28 pixels for a tile of 32, would cost more than c2 and c3 do on their way through L2, and
- * 86 KB of shared memory mapping     block (32 x 32 pixels) of one patch; patches without filters
- * leave at once. A blur goes down the columns, then along the rows. Where its results serve again a
- * thread makes 4 of them, a step of the blur apart: 8 loads instead of 20
+ *                 matched_lines    c4 = B_8 c3; r_0 = e, r_1 = e - c2, r_2 = c2 - c3,
+ *                                  r_3 = c3 - c4; 12 sums of r_1 along lines; m, and the
+ *                                  largest of the tile, or, where there is a head, m / 8 as the
+ *                                  last four planes of its input
+ *             two launches: in one the margins of e, 28 pixels for a tile of 32, would cost more
+ *             than c2 and c3 do on their way through L2, and 86 KB of shared memory
  *
- *                 planes   e, margin 12 --down--> 48 x 56 --along--> c2 48 x 48 --down--> 32 x 48
- *                          --along--> c3 32 x 32
+ * mapping     block (32 x 32 pixels) of one patch; patches without filters leave at once. A blur
+ *             goes down the columns, then along the rows. Where its results serve again a thread
+ *             makes 4 of them, a step of the blur apart: 8 loads instead of 20
+ *
+ *                 planes   e, margin 12 --down--> 48 x 56 --along--> c2 48 x 48
+ *                          --down--> 32 x 48 --along--> c3 32 x 32
  *                 lines    c3, margin 16 --down--> 32 x 64 --along--> c4; r_1 48 x 48
  *
  * shared      planes  48 x 57 and 48 x 49 f32 (20 KB), the first again for 32 x 49
@@ -20,20 +24,21 @@
  *             odd pitches: lanes of different rows meet different banks
  * needs       size a multiple of 16
  * numerics    f32, the sums of the CPU's kernels in their order; the largest are chosen by their
- * bits measured    not on a device
+ *             bits
+ * measured    not on a device
  */
+#include "kernels/cuda/head.cuh"
 #include "kernels/cuda/reduce.cuh"
 
 extern "C" {
 #include "kernels/infer.h"
-#include "kernels/infer_cuda.h"
 #include "kernels/matched.h"
 }
 
 namespace {
 
 constexpr int TILE = DRAE__CUDA_SCORE_TILE, WARPS = 8, THREADS = 32 * WARPS;
-constexpr int TOP = DRAE__Z_TOP, PARTIAL = DRAE__CUDA_SCORE_PARTIAL, HEAD = PARTIAL - TOP;
+constexpr int TOP = DRAE__Z_TOP, PARTIAL = DRAE__CUDA_SCORE_PARTIAL, SUMS = PARTIAL - TOP;
 constexpr int RADIUS = DRAE__Z_RADIUS, TAPS = DRAE__Z_TAPS;
 constexpr int LINE = 8;                      /* pixels that a line reaches */
 constexpr int WIDE = TILE + 2 * LINE;        /* of c2 that c3 wants, and of r_1 that lines want */
@@ -54,6 +59,7 @@ struct work {
     int x0, y0, size; /* first pixel */
     const float *e, *c2, *c3;
     float *to_c2, *to_c3;
+    uint16_t *to_head; /* the map of its input; nullptr: z is m */
 };
 
 /* Pixel of a plane, zero outside. */
@@ -78,6 +84,9 @@ __device__ __forceinline__ const float *open_tile(const drae__cuda_out_score &op
     w->e = op.planes + blockIdx.z * pixels;
     w->c2 = w->to_c2 = op.planes + all + blockIdx.z * pixels;
     w->c3 = w->to_c3 = op.planes + 2 * all + blockIdx.z * pixels;
+    w->to_head = head::decides(op, op.table[region])
+                     ? op.head_maps[0] + blockIdx.z * pixels / head::PHASES * head::PLANES
+                     : nullptr;
     return op.filters + filters * (DRAE__M_FILTERS * blocks * blocks);
 }
 
@@ -247,17 +256,24 @@ __global__ void __launch_bounds__(THREADS) matched_lines(const drae__cuda_out_sc
             take_lines<0>(own, over, most);
             /* The greatest of numbers and NaN need not be NaN: what e lost is not found again. */
             const float m = most + (e - e);
-            if (op.z != nullptr) {
+            if (w.to_head != nullptr) {
+                const int plane = 3 * head::PHASES + 2 * (y % 2) + x % 2;
+                w.to_head[head::place(w.size, y, x) + plane] =
+                    static_cast<uint16_t>(head::pack(0.125f * m, 0.0f));
+            } else if (op.z != nullptr) {
                 op.z[static_cast<ptrdiff_t>(blockIdx.z) * w.size * w.size + at] = m;
             }
             keys[round] = __float_as_uint(m);
         }
     }
+    if (w.to_head != nullptr) {
+        return; /* the largest are those of h */
+    }
     reduce::top_of_block<WARPS, TOP>(keys, top);
     const ptrdiff_t tile =
         (static_cast<ptrdiff_t>(blockIdx.z) * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
     for (int k = 0; threadIdx.x == 0 && k < TOP; k++) {
-        op.partial[tile * PARTIAL + HEAD + k] = __uint_as_float(top[k]);
+        op.partial[tile * PARTIAL + SUMS + k] = __uint_as_float(top[k]);
     }
 }
 

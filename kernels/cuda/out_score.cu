@@ -9,7 +9,8 @@
  *             every term positive, no digits lost where x and y agree; moments about a constant of
  *             the tile (the mean of its x), so none lost where the tile is flat and bright
  *             least and greatest |x - y|; z (kernels/infer.h) and the mean of its 8 largest, or,
- *             by matched filters, what those start from (matched.cu); the verdict
+ *             by matched filters, what those start from (matched.cu), and twelve of the 16 planes
+ *             that the head starts from (head.cu); the verdict
  * mapping     block (32 x 32 pixels) of one patch, with a margin of 5 on each side; every score
  *             belongs to the pixel at the middle of its window
  *               out      9 warps, 3 x 3, each 14 x 14 pixels of the 42 x 42: 16 pixels of a row are
@@ -23,12 +24,12 @@
  *             tiles. The largest z are chosen by their bits: the same whatever the order
  * measured    not on a device
  */
+#include "kernels/cuda/head.cuh"
 #include "kernels/cuda/out_tile.cuh"
 #include "kernels/cuda/reduce.cuh"
 
 extern "C" {
 #include "kernels/infer.h"
-#include "kernels/infer_cuda.h"
 }
 
 namespace {
@@ -37,8 +38,8 @@ constexpr int SIDE = DRAE__SSIM_SIDE, MARGIN = SIDE / 2, TILE = DRAE__CUDA_SCORE
 constexpr int INPUT = TILE + SIDE - 1;
 constexpr int WARPS = out_tile::WARPS, THREADS = 32 * WARPS, MAPS = 4;
 constexpr int RESULT = DRAE__CUDA_RESULT;
-constexpr int TOP = DRAE__Z_TOP, PARTIAL = DRAE__CUDA_SCORE_PARTIAL, HEAD = PARTIAL - TOP;
-static_assert(HEAD == 4, "a tile leaves its sums as one float4, then its largest z");
+constexpr int TOP = DRAE__Z_TOP, PARTIAL = DRAE__CUDA_SCORE_PARTIAL, SUMS = PARTIAL - TOP;
+static_assert(SUMS == 4, "a tile leaves its sums as one float4, then its largest z");
 constexpr int BLUR = TILE + 2 * DRAE__Z_RADIUS;
 constexpr int Z_ROUNDS = (TILE * TILE + THREADS - 1) / THREADS;
 
@@ -156,12 +157,40 @@ __device__ __forceinline__ void make_z(const drae__cuda_out_score &op, const pla
     reduce::top_of_block<WARPS, TOP>(keys, top);
 }
 
+/* Planes of the head's input that need no filters: 20 d, the normalised residual, 2 X^ - 1. Sizes
+ * with a head are whole tiles. */
+__device__ __forceinline__ void make_head_input(const drae__cuda_out_score &op, const place &at,
+                                                const float *mean, const map_set *maps) {
+    constexpr int HALF = TILE / 2, KINDS = 3;
+    const float *scale = mean + static_cast<ptrdiff_t>(op.size) * op.size;
+    uint16_t *dst = op.head_maps[0] + at.patch / head::PHASES * head::PLANES;
+    for (int i = static_cast<int>(threadIdx.x); i < HALF * HALF; i += THREADS) {
+        const int r = 2 * (i / HALF), q = 2 * (i % HALF);
+        float v[KINDS][head::PHASES];
+        DRAE_UNROLL
+        for (int phase = 0; phase < head::PHASES; phase++) {
+            const int row = r + phase / 2, column = q + phase % 2;
+            const int pixel = (at.y0 + row) * op.size + at.x0 + column;
+            const float d = maps->d[row + MARGIN][column + MARGIN];
+            v[0][phase] = 20.0f * d;
+            v[1][phase] = (d - mean[pixel]) / scale[pixel];
+            v[2][phase] = 2.0f * (maps->u[row + MARGIN][column + MARGIN] - d) - 1.0f;
+        }
+        uint16_t *to = dst + head::place(op.size, at.y0 + r, at.x0 + q);
+        DRAE_UNROLL
+        for (int kind = 0; kind < KINDS; kind++) {
+            *reinterpret_cast<uint2 *>(to + kind * head::PHASES) =
+                make_uint2(head::pack(v[kind][0], v[kind][1]), head::pack(v[kind][2], v[kind][3]));
+        }
+    }
+}
+
 /* What the region of a patch says; without one no maps and no threshold. */
 __device__ __forceinline__ drae__cuda_region region_of(const drae__cuda_out_score &op,
                                                        unsigned patch) {
     const int region = op.regions == nullptr ? -1 : op.regions[patch];
     return region >= 0 ? op.table[region]
-                       : drae__cuda_region{-1, -1, DRAE__CUDA_BY_PHI, nanf(""), 0.0f};
+                       : drae__cuda_region{-1, -1, -1, DRAE__CUDA_BY_PHI, nanf(""), 0.0f};
 }
 
 __device__ __forceinline__ void filter_rows(const drae__cuda_out_score &op, map_set *maps,
@@ -240,6 +269,9 @@ __global__ void __launch_bounds__(THREADS, 2) out_score(const drae__cuda_out_sco
         } else {
             for_each_e(op, at, usual, maps,
                        [&](int, ptrdiff_t pixel, float e) { op.planes[at.patch + pixel] = e; });
+            if (head::decides(op, region)) {
+                make_head_input(op, at, usual, maps);
+            }
             __syncthreads(); /* blurred rows are read */
         }
     }
@@ -253,7 +285,7 @@ __global__ void __launch_bounds__(THREADS, 2) out_score(const drae__cuda_out_sco
         float *to = op.partial + tile * PARTIAL;
         *reinterpret_cast<float4 *>(to) = make_float4(s.sum, range.least, range.greatest, 0.0f);
         for (int k = 0; points && k < TOP; k++) {
-            to[HEAD + k] = __uint_as_float(top[k]);
+            to[SUMS + k] = __uint_as_float(top[k]);
         }
     }
 }
@@ -269,7 +301,7 @@ __device__ __forceinline__ float top_mean(const float *partial, int tiles, uint3
         for (int k = 1; k < reduce::KEYS; k++) {
             const int i = begin + (k - 1) * THREADS + thread;
             keys[k] =
-                i < tiles * TOP ? __float_as_uint(partial[i / TOP * PARTIAL + HEAD + i % TOP]) : 0u;
+                i < tiles * TOP ? __float_as_uint(partial[i / TOP * PARTIAL + SUMS + i % TOP]) : 0u;
         }
         __syncthreads();
         reduce::top_of_block<WARPS, TOP>(keys, top);
@@ -314,7 +346,8 @@ __global__ void __launch_bounds__(THREADS)
     const drae__cuda_region region = region_of(op, blockIdx.x);
     float z = nanf("");
     if (region.maps >= 0) {
-        z = top_mean(partial, tiles, top);
+        const int across = drae__ceil_div(op.size / 2, DRAE__CUDA_HEAD_TILE);
+        z = top_mean(partial, head::decides(op, region) ? across * across : tiles, top);
     }
     if (threadIdx.x == 0) {
         const float phi = s.sum / positions;
@@ -337,6 +370,12 @@ extern "C" drae_status drae__cuda_out_score_run(const drae__cuda_out_score *op,
                           "score: %d images of size %d, %d channels: use multiples of 8", op->n,
                           op->size, op->c);
     }
+    if (op->heads != nullptr && (op->filters == nullptr || !drae__h_takes(op->size))) {
+        return drae__fail(err, DRAE_ERROR_UNSUPPORTED,
+                          "score: a head for images of size %d, %s filters: use a multiple of 32, "
+                          "from %d on, with filters",
+                          op->size, op->filters == nullptr ? "without" : "with", DRAE__H_LEAST);
+    }
     const int side = drae__ssim_map_side(op->window, op->size);
     const int tiles = drae__ceil_div(op->size, TILE);
     cudaStream_t s = reinterpret_cast<cudaStream_t>(stream);
@@ -346,6 +385,9 @@ extern "C" drae_status drae__cuda_out_score_run(const drae__cuda_out_score *op,
         DRAE_LAUNCH(err, out_score, grid, dim3(THREADS), 0, s, *op, (op->size - side) / 2);
     if (status == DRAE_OK && op->filters != nullptr) {
         status = drae__cuda_matched(op, stream, err);
+    }
+    for (int l = 0; status == DRAE_OK && op->heads != nullptr && l < DRAE__H_LAYERS; l++) {
+        status = drae__cuda_head_layer(op, l, stream, err);
     }
     if (status != DRAE_OK) {
         return status;

@@ -100,6 +100,18 @@ static __device__ __forceinline__ void settle(int &v) {
     asm volatile("" : "+r"(v));
 }
 
+/* 9.7.4.8 max, 9.7.4.7 min of packed f16; NaN where either is. */
+static __device__ __forceinline__ uint32_t max_f16x2(uint32_t a, uint32_t b) {
+    uint32_t r;
+    asm("max.NaN.f16x2 %0, %1, %2;" : "=r"(r) : "r"(a), "r"(b));
+    return r;
+}
+static __device__ __forceinline__ uint32_t min_f16x2(uint32_t a, uint32_t b) {
+    uint32_t r;
+    asm("min.NaN.f16x2 %0, %1, %2;" : "=r"(r) : "r"(a), "r"(b));
+    return r;
+}
+
 /* 9.7.9.22 cvt: two f32 to packed f16, nearest even, lo in the low half; and back. */
 static __device__ __forceinline__ uint32_t pack_f16x2(float lo, float hi) {
     uint32_t r;

@@ -75,14 +75,19 @@ START_TEST(scores_beside_the_cpu) {
     }
     fixture *f = make(_i == 0 ? 16 : 24, 64, 5);
     size_t pixels = 64 * 64;
-    /* Region 0 has maps of z. */
-    static float maps[2 * 64 * 64];
-    for (size_t i = 0; i < 2 * pixels; i++) {
-        maps[i] = i < pixels ? 0.01f : 0.05f + 0.001f * (float)(i % 5);
+    /* Region 0 has maps of z, region 2 filters and a head besides. */
+    static float maps[3 * 64 * 64 + DRAE__H_WEIGHTS];
+    for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++) {
+        maps[i] = i < pixels       ? 0.01f
+                  : i < 2 * pixels ? 0.05f + 0.001f * (float)(i % 5)
+                  : i < 3 * pixels ? 1.0f
+                                   : 0.04f * sinf(0.7f * (float)i);
     }
-    f->data.calibration.n_regions = 2;
-    f->data.calibration.maps[0] = maps;
-    static const uint8_t regions[5] = {0, 1, 0, 1, 0};
+    f->data.calibration.n_regions = 3;
+    f->data.calibration.maps[0] = f->data.calibration.maps[2] = maps;
+    f->data.calibration.filters[2] = maps + 2 * pixels;
+    f->data.calibration.head[2] = maps + 3 * pixels;
+    static const uint8_t regions[5] = {0, 1, 2, 1, 0};
     t_begin("backend of width %d", f->data.arch.width);
     uint8_t *images = t_bytes(5 * pixels);
     for (size_t i = 0; i < 5 * pixels; i++) {
@@ -103,8 +108,11 @@ START_TEST(scores_beside_the_cpu) {
         }
         for (size_t i = 0; i < n; i++) {
             t_near("phi", (double)phi[1][i], (double)phi[0][i], 2e-3);
-            ck_assert_int_eq(isnan(z[1][i]) != 0, regions[i] != 0);
-            if (regions[i] == 0) {
+            ck_assert_int_eq(isnan(z[1][i]) != 0, regions[i] == 1);
+            if (regions[i] == 2) {
+                t_near("z by the head", (double)z[1][i], (double)z[0][i],
+                       2e-2 * (1.0 + (double)z[0][i]));
+            } else if (regions[i] == 0) {
                 t_near("z", (double)z[1][i], (double)z[0][i], 2e-3 / 0.05);
             }
         }

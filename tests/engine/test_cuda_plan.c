@@ -41,6 +41,31 @@ static const int archs[] = {80, 86, 89, 90};
 
 #define N_SHAPES (int)(sizeof shapes / sizeof shapes[0])
 
+/* Where the maps of the head lie: apart from each other and from what the last step reads, in the
+ * room of earlier tensors; nowhere for a size that has none. */
+static void check_head_maps(const drae__cuda_program *p) {
+    const drae__plan *plan = p->plan;
+    const int *own = p->slot + plan->n_tensors;
+    if (!drae__h_takes(plan->arch.size)) {
+        ck_assert(own[0] == -1 && own[1] == -1);
+        return;
+    }
+    const size_t n_bytes = drae__cuda_head_elems(p->batch, plan->arch.size) * sizeof(uint16_t);
+    const int read = p->slot[plan->ops[plan->n_ops - 1].src];
+    ck_assert(own[0] >= 0 && own[1] >= 0);
+    ck_assert(own[0] != own[1] && own[0] != read && own[1] != read);
+    for (int i = 0; i < 2; i++) {
+        size_t room = 0;
+        for (int t = 0; t < plan->n_tensors; t++) {
+            size_t side = (size_t)(plan->arch.size >> plan->tensors[t].level);
+            size_t of_t = p->batch * side * side * (size_t)plan->tensors[t].channels * 2;
+            room = p->slot[t] == own[i] && of_t > room ? of_t : room;
+        }
+        ck_assert_msg(n_bytes <= room, "map %d of the head: %zu bytes, tensors there have %zu", i,
+                      n_bytes, room);
+    }
+}
+
 /* The table has an answer for every shape on every card, which the program takes. */
 START_TEST(table_is_complete) {
     network *n = make(shapes[_i].width, shapes[_i].size);
@@ -55,6 +80,7 @@ START_TEST(table_is_complete) {
         ck_assert_msg(drae__cuda_program_shape(&n->plan, &card->device, &choices, 60, &program,
                                                &err) == DRAE_OK,
                       "%s", err.text);
+        check_head_maps(&program);
         double flops = 0.0, floor_s = 0.0;
         for (int i = 0; i < program.n_steps; i++) {
             drae__cuda_cost cost = drae__cuda_step_cost(&program, card, i);
@@ -141,7 +167,7 @@ START_TEST(text_of_a_plan) {
     drae__err err = {{0}};
     char *text = NULL;
     ck_assert_int_eq(
-        drae__cuda_plan_text(&n->arch, drae__cuda_card_of(86), NULL, 60, false, &text, &err),
+        drae__cuda_plan_text(&n->arch, drae__cuda_card_of(86), NULL, 60, NULL, &text, &err),
         DRAE_OK);
     static const char *const there[] = {"RTX A4500, sm_86", "resblock-",     "+stem",
                                         "igemm-128x128",    "dense_down",    "shared KB",
@@ -152,11 +178,32 @@ START_TEST(text_of_a_plan) {
     ck_assert_ptr_null(strstr(text, "matched filters"));
     ck_assert_ptr_nonnull(strstr(text, "total: 37 kernels"));
     free(text);
+    /* Two regions: what one is scored by is computed. */
+    static const float there_it_is;
+    drae__calibration calibration = {.n_regions = 2};
+    calibration.filters[1] = &there_it_is;
     ck_assert_int_eq(
-        drae__cuda_plan_text(&n->arch, drae__cuda_card_of(86), NULL, 60, true, &text, &err),
+        drae__cuda_plan_text(&n->arch, drae__cuda_card_of(86), NULL, 60, &calibration, &text, &err),
         DRAE_OK);
     ck_assert_ptr_nonnull(strstr(text, "matched filters"));
+    ck_assert_ptr_null(strstr(text, "head/conv0"));
     ck_assert_ptr_nonnull(strstr(text, "total: 39 kernels"));
+    free(text);
+    calibration.head[1] = &there_it_is;
+    ck_assert_int_eq(
+        drae__cuda_plan_text(&n->arch, drae__cuda_card_of(86), NULL, 60, &calibration, &text, &err),
+        DRAE_OK);
+    /* 2 x 9 x 16 x 16 operations and 64 bytes a pixel of 128 x 128; the last writes none. */
+    static const char *const layers[] = {
+        "head/input",
+        "head/conv0                 head             16x128^2 > 16x128^2       1024.0",
+        "head/conv5                 head             16x128^2 > 1x128^2         512.0",
+        "     75.50 ",
+        "     76.02 ",
+        "total: 45 kernels"};
+    for (size_t i = 0; i < sizeof layers / sizeof layers[0]; i++) {
+        ck_assert_msg(strstr(text, layers[i]) != NULL, "the text lacks \"%s\"", layers[i]);
+    }
     free(text);
     unmake(n);
 }

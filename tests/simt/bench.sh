@@ -22,6 +22,9 @@ grep -q '"layer":"encoder/stage0/A/conv2","kernel":"resblock[^"]*+stem"' "$work/
 ! grep -vqE '^\{"bench":"kernels_cuda",.*\}$' "$work/out" || fail "a line that is no object"
 ! grep -qE 'nan|inf' "$work/out" || fail "a figure that is none"
 
+# A head wants 64 pixels: its scores are checked before anything is written.
+"$on_simt" --dump "$work/dump" 8 64 1 >"$work/out" 2>"$work/err" || fail "with a head it ended with $?"
+[ "$(grep -c '"what":"check".*"by":"head"' "$work/out")" -eq 1 ] || fail "a check of the head is expected"
 "$on_simt" --dump "$work/dump" 8 32 2 >"$work/out" 2>"$work/err" || fail "the dump ended with $?"
 [ "$(head -n 1 "$work/dump")" = "drae-bench 1 width 8 size 32 latent 64 slope 0.200000003 batch 2" ] || fail "another head of the dump"
 [ ! -e "$work/dump.part" ] || fail "a part of the dump is left"

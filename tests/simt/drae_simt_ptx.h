@@ -10,6 +10,7 @@ void ldmatrix(uint32_t *r, int matrices, bool trans, const void *row);
 void mma_f16(float *d, const uint32_t *a, const uint32_t *b, bool bf16);
 void mma_s8(int32_t *d, const uint32_t *a, const uint32_t *b);
 uint32_t movmatrix(uint32_t v);
+uint32_t larger_halves(uint32_t a, uint32_t b, bool smaller);
 void copy_async(void *dst, const void *src, bool valid);
 void copy_commit();
 void copy_wait(int groups_left);
@@ -59,6 +60,12 @@ template <int GROUPS_LEFT> static inline void cp_async_wait() {
 }
 static inline uint32_t pack_f16x2(float lo, float hi) {
     return (uint32_t)simt::half_of(lo) | (uint32_t)simt::half_of(hi) << 16;
+}
+static inline uint32_t max_f16x2(uint32_t a, uint32_t b) {
+    return simt::larger_halves(a, b, false);
+}
+static inline uint32_t min_f16x2(uint32_t a, uint32_t b) {
+    return simt::larger_halves(a, b, true);
 }
 static inline float2 unpack_f16x2(uint32_t v) {
     return make_float2(simt::float_of((uint16_t)(v & 0xFFFFu)),

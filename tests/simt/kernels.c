@@ -18,6 +18,8 @@ int main(void) {
     srunner_add_suite(runner, suite_image());
     srunner_add_suite(runner, suite_score());
     srunner_add_suite(runner, suite_matched());
+    srunner_add_suite(runner, suite_head());
+    srunner_add_suite(runner, suite_head_score());
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner), ran = srunner_ntests_run(runner);
     srunner_free(runner);

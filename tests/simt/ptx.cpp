@@ -40,6 +40,20 @@ float float_of(uint16_t h) {
     return from32<float>(sign | (e + 112) << 23 | m << 13);
 }
 
+/* 9.7.4.8 max, 9.7.4.7 min of f16x2 with .NaN: the canonical NaN where either is one; -0 is below
+ * +0. */
+uint32_t larger_halves(uint32_t a, uint32_t b, bool smaller) {
+    uint32_t r = 0;
+    for (int i = 0; i < 2; i++) {
+        uint16_t of_a = (uint16_t)(a >> 16 * i), of_b = (uint16_t)(b >> 16 * i);
+        float va = float_of(of_a), vb = float_of(of_b);
+        bool take_a = va != vb ? (va > vb) != smaller : ((of_a >> 15) == 0) != smaller;
+        uint32_t taken = va != va || vb != vb ? 0x7FFFu : take_a ? of_a : of_b;
+        r |= taken << 16 * i;
+    }
+    return r;
+}
+
 static const float *half_table() {
     static float table[65536];
     static bool made;

@@ -10,5 +10,7 @@ Suite *suite_dense(void);
 Suite *suite_image(void);
 Suite *suite_score(void);
 Suite *suite_matched(void);
+Suite *suite_head(void);
+Suite *suite_head_score(void);
 
 #endif

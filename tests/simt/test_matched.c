@@ -10,10 +10,10 @@
 #define RESULT DRAE__CUDA_RESULT
 
 /* Regions: matched filters by either of two sets of scales, points, no maps. */
-static const drae__cuda_region table[] = {{0, 1, DRAE__CUDA_BY_Z, 1.0f, 0.0f},
-                                          {1, 0, DRAE__CUDA_BY_Z, 1.0f, 0.0f},
-                                          {2, -1, DRAE__CUDA_BY_Z, 1.0f, 0.0f},
-                                          {-1, -1, DRAE__CUDA_BY_PHI, 1.0f, 0.0f}};
+static const drae__cuda_region table[] = {{0, 1, -1, DRAE__CUDA_BY_Z, 1.0f, 0.0f},
+                                          {1, 0, -1, DRAE__CUDA_BY_Z, 1.0f, 0.0f},
+                                          {2, -1, -1, DRAE__CUDA_BY_Z, 1.0f, 0.0f},
+                                          {-1, -1, -1, DRAE__CUDA_BY_PHI, 1.0f, 0.0f}};
 #define MAPS    3
 #define FILTERS 2
 

@@ -100,8 +100,8 @@ START_TEST(scores) {
     float *maps = maps_of(net);
     run_reference(net, &model, &plan, images, maps, &cpu);
     static const drae__cuda_region table[2] = {
-        {.maps = 0, .filters = -1, .kind = DRAE__CUDA_BY_Z, .threshold = 1e6f},
-        {.maps = -1, .filters = -1, .kind = DRAE__CUDA_BY_PHI, .threshold = 1e-6f}};
+        {.maps = 0, .filters = -1, .head = -1, .kind = DRAE__CUDA_BY_Z, .threshold = 1e6f},
+        {.maps = -1, .filters = -1, .head = -1, .kind = DRAE__CUDA_BY_PHI, .threshold = 1e-6f}};
     int32_t *regions = (int32_t *)(void *)t_bytes(n * sizeof *regions);
     for (size_t i = 0; i < n; i++) {
         regions[i] = region_of(i);

@@ -56,9 +56,9 @@ typedef struct score_case {
 } score_case;
 
 /* Patch p takes maps 1, 0, none, in turn: region 2 has none. */
-static const drae__cuda_region table[] = {{0, -1, DRAE__CUDA_BY_Z, 1.0f, 0.0f},
-                                          {1, -1, DRAE__CUDA_BY_PHI, 1.0f, 0.0f},
-                                          {-1, -1, DRAE__CUDA_BY_PHI, 1.0f, 0.0f}};
+static const drae__cuda_region table[] = {{0, -1, -1, DRAE__CUDA_BY_Z, 1.0f, 0.0f},
+                                          {1, -1, -1, DRAE__CUDA_BY_PHI, 1.0f, 0.0f},
+                                          {-1, -1, -1, DRAE__CUDA_BY_PHI, 1.0f, 0.0f}};
 
 static int32_t region_of(size_t p) {
     static const int32_t turns[] = {1, 0, 2};
@@ -359,7 +359,7 @@ START_TEST(verdicts) {
     };
     ck_assert(own > 0.0f);
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
-        drae__cuda_region row = {0, -1, _i, limits[i].threshold, limits[i].undecided};
+        drae__cuda_region row = {0, -1, -1, _i, limits[i].threshold, limits[i].undecided};
         k.op.table = cuda_upload(&row, sizeof row);
         k.op.regions = cuda_upload(&(int32_t){0}, sizeof(int32_t));
         k.op.maps = cuda_upload(k.maps.f + 2 * k.plane, 2 * k.plane * sizeof(float));
@@ -371,7 +371,7 @@ START_TEST(verdicts) {
     memset(src, 0x7E, k.pixels * 8 * sizeof *src); /* NaN */
     k.op.src = cuda_upload(src, k.pixels * 8 * sizeof *src);
     for (int i = 0; i < 2; i++) {
-        drae__cuda_region row = {0, -1, _i, i == 0 ? NAN : INFINITY, 0.0f};
+        drae__cuda_region row = {0, -1, -1, _i, i == 0 ? NAN : INFINITY, 0.0f};
         k.op.table = cuda_upload(&row, sizeof row);
         run(&k, got);
         t_near("verdict of what is not finite", (double)got[4], DRAE__CUDA_REJECT, 0.0);

@@ -131,6 +131,24 @@ START_TEST(halves_round_to_nearest_even) {
 }
 END_TEST
 
+/* Halves one by one; -0 is below +0; a NaN on either side is the result. */
+START_TEST(larger_and_smaller_halves) {
+    static const struct {
+        uint16_t a, b, larger, smaller;
+    } cases[] = {{0x3C00, 0x4000, 0x4000, 0x3C00}, {0xBC00, 0xC000, 0xBC00, 0xC000},
+                 {0x8000, 0x0000, 0x0000, 0x8000}, {0x7C00, 0x7BFF, 0x7C00, 0x7BFF},
+                 {0xFC00, 0xFBFF, 0xFBFF, 0xFC00}, {0x7E00, 0x3C00, 0x7FFF, 0x7FFF},
+                 {0x3C00, 0xFE01, 0x7FFF, 0x7FFF}, {0x0001, 0x0002, 0x0002, 0x0001}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint32_t a = cases[i].a | 0x45670000u, b = cases[i].b | 0x12340000u;
+        ck_assert_uint_eq(ptx::max_f16x2(a, b), cases[i].larger | 0x45670000u);
+        ck_assert_uint_eq(ptx::max_f16x2(b, a), cases[i].larger | 0x45670000u);
+        ck_assert_uint_eq(ptx::min_f16x2(a, b), cases[i].smaller | 0x12340000u);
+        ck_assert_uint_eq(ptx::min_f16x2(b, a), cases[i].smaller | 0x12340000u);
+    }
+}
+END_TEST
+
 /* ---- matrices ---- */
 
 constexpr int M = 16, N = 8;
@@ -521,6 +539,7 @@ int main(void) {
     tcase_add_test(tc, shuffles_and_votes);
     tcase_add_test(tc, atomics);
     tcase_add_test(tc, halves_round_to_nearest_even);
+    tcase_add_test(tc, larger_and_smaller_halves);
     tcase_add_test(tc, mma_m16n8k16);
     tcase_add_test(tc, mma_m16n8k32_s8);
     tcase_add_test(tc, ldmatrix_and_movmatrix);
