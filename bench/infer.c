@@ -61,8 +61,9 @@ static void pack(work *w, const drae__infer_kernels *kernels) {
     w->packed = bench_zeroed(
         drae__infer_conv_weights(kernels, w->op.kind, w->op.c_in, w->op.c_out) * sizeof(float));
     w->op.wei = w->packed;
-    w->op.scratch =
-        bench_zeroed((drae__infer_conv_scratch(kernels, w->op.c_in) + 1) * sizeof(float));
+    int most = w->op.c_in > w->op.c_out ? w->op.c_in : w->op.c_out;
+    most = most > w->op.proj.c_in ? most : w->op.proj.c_in;
+    w->op.scratch = bench_zeroed((drae__infer_conv_scratch(kernels, most) + 1) * sizeof(float));
     drae__infer_pack_conv(kernels, w->op.kind, w->op.c_in, w->op.c_out, w->wei, w->packed);
     if (w->proj_wei != NULL) {
         drae__infer_pack_proj(kernels, w->op.kind, w->op.proj.c_in, w->op.c_out, w->proj_wei,

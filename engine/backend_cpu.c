@@ -98,6 +98,9 @@ static bool copy_maps(cpu_state *s, const drae__engine_data *data) {
             s->filters[r] = k->filters[r] != NULL ? s->maps[r] + 2 * pixels : NULL;
             s->head[r] =
                 k->head[r] != NULL ? s->filters[r] + drae__m_scales(data->arch.size) : NULL;
+            if (s->f16 && s->head[r] != NULL) {
+                drae__f16_round_head(s->head[r]);
+            }
             s->any_maps = true;
             s->any_head = s->any_head || s->head[r] != NULL;
         }
@@ -353,7 +356,7 @@ static float *image_of(const cpu_session *c, const worker *w) {
     return w->workspace + drae__map_origin(&c->state->plan->map[0]);
 }
 
-static void run_conv(const cpu_session *c, const worker *w, int i) {
+static drae__infer_conv conv_of(const cpu_session *c, const worker *w, int i) {
     const drae__plan *plan = c->state->plan;
     const drae__plan_op *op = &plan->ops[i];
     const drae__cpu_op_weights *wei = &c->state->weights.ops[i];
@@ -379,9 +382,28 @@ static void run_conv(const cpu_session *c, const worker *w, int i) {
         conv.proj.src = tensor(c, w, op->proj);
         conv.proj.wei = wei->proj;
     }
-    c->state->kernels->conv(&conv);
-    if (c->state->f16) {
-        drae__f16_round_op(plan, i, w->workspace);
+    return conv;
+}
+
+/* Convolutions from first to end; those of wide maps and few weights in turns of rows, so that
+ * maps which are larger than a cache are read while their rows are in it. */
+static void run_convs(const cpu_session *c, worker *w, int first, int end, bool timed,
+                      double *since) {
+    const drae__plan *plan = c->state->plan;
+    for (int i = first, n; i < end; i += n) {
+        drae__infer_conv ops[DRAE__INFER_CHAIN];
+        for (n = 0; i + n < end && n < DRAE__INFER_CHAIN; n++) {
+            ops[n] = conv_of(c, w, i + n);
+            if (n > 0 &&
+                (timed || c->state->f16 || !drae__infer_conv_chains(&ops[n - 1], &ops[n]))) {
+                break;
+            }
+        }
+        drae__infer_conv_chain(c->state->kernels, n, ops, DRAE__INFER_TURN);
+        if (c->state->f16) {
+            drae__f16_round_op(plan, i, w->workspace);
+        }
+        lap(w, timed, i, since);
     }
 }
 
@@ -423,10 +445,7 @@ static void encode(const cpu_session *c, worker *w, const drae__infer_request *r
     }
     c->state->kernels->load_u8(r->patches + p * pixels, &plan->map[0], image_of(c, w));
     lap(w, timed, plan->n_ops, &since);
-    for (int i = 0; i < plan->n_encoder_ops; i++) {
-        run_conv(c, w, i);
-        lap(w, timed, i, &since);
-    }
+    run_convs(c, w, 0, plan->n_encoder_ops, timed, &since);
     move_features(plan, tensor(c, w, plan->features), c->features + p * plan->elems, true);
     lap(w, timed, plan->n_ops, &since);
 }
@@ -498,7 +517,17 @@ static const float *score_z(const cpu_session *c, const worker *w, const drae__i
     float *z = r->z_map != NULL ? r->z_map + p * pixels : w->z;
     if (filters != NULL) {
         s->kernels->m(g->w, image_of(c, w), g->stride, recon, g->w, maps, filters, z, w->z_scratch);
-        if (s->head[region] != NULL) {
+        if (s->head[region] != NULL && s->f16) {
+            const drae__f16_head op = {.size = g->w,
+                                       .x = image_of(c, w),
+                                       .x_stride = g->stride,
+                                       .y = recon,
+                                       .mean = maps,
+                                       .scale = maps + pixels,
+                                       .m = z,
+                                       .weights = s->head[region]};
+            drae__f16_head_map(s->kernels->head, &op, z, w->z_scratch);
+        } else if (s->head[region] != NULL) {
             s->kernels->head->map(g->w, image_of(c, w), g->stride, recon, g->w, maps, maps + pixels,
                                   z, s->head[region], z, w->z_scratch);
         }
@@ -541,10 +570,7 @@ static void decode_f32(const cpu_session *c, worker *w, bool timed, size_t p, fl
     double since = timed ? now_s() : 0.0;
     move_features(plan, tensor(c, w, plan->first), c->features + p * plan->elems, false);
     lap(w, timed, plan->n_ops, &since);
-    for (int i = plan->n_encoder_ops + 2; i < last; i++) {
-        run_conv(c, w, i);
-        lap(w, timed, i, &since);
-    }
+    run_convs(c, w, plan->n_encoder_ops + 2, last, timed, &since);
     c->state->kernels->out(plan->arch.width, &plan->map[0], tensor(c, w, plan->ops[last].src),
                            c->state->weights.ops[last].wei, c->state->weights.ops[last].bias[0],
                            recon);

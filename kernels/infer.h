@@ -18,10 +18,11 @@
  * then row, then column of the window; then the channels of the projection; then the residual), so
  * results depend on neither threads, batch nor tiles. avx512 and avx2 fuse multiply and add;
  * portable rounds both, is compiled for the baseline, and gives the same bits on every IEEE
- * machine: the reference of self-tests. avx2 computes 3x3 convolutions of stride 1 by strips of
- * four rows (cpu/infer_strip_body.h): six such chains and their sum in a fixed order, from values
- * that depend on the element's row in its strip, counted from the top of the map, and on nothing
- * else. Functions allocate nothing and run on the calling thread.
+ * machine: the reference of self-tests. avx2 computes 3x3 convolutions of stride 1 and transposed
+ * ones by strips of four rows and pairs of columns (cpu/infer_strip_body.h): 24 such chains and
+ * their sums in a fixed order, which depends on the element's row in its strip and column in its
+ * pair, counted from the corner of the map, and on nothing else. Functions allocate nothing and run
+ * on the calling thread.
  */
 #ifndef DRAE_KERNELS_INFER_H
 #define DRAE_KERNELS_INFER_H
@@ -77,7 +78,10 @@ typedef enum drae__infer_conv_kind {
  *     raw = v;  act = leaky(scale[c] v + shift[c])
  * proj.src, residual, raw and act may each be NULL (not there); at least one of raw and act is
  * given. c_out is a multiple of 8. raw and residual may be the same buffer; no other may overlap.
- * scratch: drae__infer_conv_scratch(kernels, c_in) floats; NULL where that is 0.
+ * row, rows: rows of the result to compute, rows 0: all; multiples of DRAE__INFER_TURN but where
+ * they end with the map. Nothing else is written, and every row comes out as with all others.
+ * scratch: drae__infer_conv_scratch(kernels, the most channels of src, proj and dst) floats; NULL
+ * where that is 0.
  */
 typedef struct drae__infer_conv {
     drae__infer_conv_kind kind;
@@ -96,8 +100,16 @@ typedef struct drae__infer_conv {
     float slope;
     float *raw;
     float *act;
+    int row, rows;
     float *scratch;
 } drae__infer_conv;
+
+#define DRAE__INFER_TURN 8
+
+/* The row behind the last one to compute. */
+static inline int drae__infer_conv_end(const drae__infer_conv *op) {
+    return op->rows == 0 ? op->dst_map.h : op->row + op->rows;
+}
 
 /* Dense layers work on dense rows: features [n, elems] in C,H,W order, elems a multiple of 64.
  * Latents are padded with zeros to a multiple of DRAE__INFER_LATENT_ALIGN. */
@@ -119,7 +131,7 @@ typedef struct drae__infer_kernels {
     int lanes;        /* pixels in a register */
     int co_tile;      /* output channels of a tile of CONV3 and CONV3S2 */
     int cot_tile;     /* and of CONVT4 */
-    int strip_pitch;  /* of CONV3 by strips, see below; 0: it sums directly */
+    int strip_pitch;  /* of convolutions by strips, see below; 0: all are summed directly */
 
     /* dst = src / 255, from dense rows [h,w] to a map of one channel. */
     void (*load_u8)(const uint8_t *src, const drae__map_geometry *map, float *dst);
@@ -216,38 +228,78 @@ static inline size_t drae__infer_top_scratch(size_t n) {
 }
 
 /*
- * CONV3 by strips of DRAE__STRIP_ROWS rows, where the table has them and there are enough input
- * channels to be worth it: DRAE__STRIP_PARTS parts of every channel of a tile of NV vectors are
- * made in the scratch, strip_pitch floats a channel.
+ * CONV3 and CONVT4 by strips of DRAE__STRIP_ROWS rows and pairs of columns, where the table has
+ * them: DRAE__STRIP_DOWN x DRAE__STRIP_ALONG parts of every channel of a tile are made in the
+ * scratch, strip_pitch floats a channel. CONVT4 counts as four convolutions 3x3 of stride 1, one
+ * for each parity of the result's row and column ("phase" 2 * row + column), whose window has no
+ * third row (column) where the row (column) is even and no first one where it is odd: of their
+ * parts, those that would be zero are left out. CONV3S2 copies the pixels of its windows into the
+ * scratch.
  */
-#define DRAE__STRIP_ROWS          4
-#define DRAE__STRIP_PARTS         (DRAE__STRIP_ROWS + 2)
-#define DRAE__STRIP_CHANNELS      8 /* fewer are summed directly */
-#define DRAE__STRIP_PITCH(nv, vl) (2 * (nv) * (vl))
+#define DRAE__STRIP_ROWS     4
+#define DRAE__STRIP_DOWN     (DRAE__STRIP_ROWS + 2)
+#define DRAE__STRIP_ALONG    4
+#define DRAE__STRIP_PHASES   4  /* of CONVT4 */
+#define DRAE__STRIP_BLOCK    8  /* tiles of output channels that one part meets in turn */
+#define DRAE__STRIP_CHANNELS 8  /* CONV3 with fewer input channels is summed directly */
+#define DRAE__STRIP_STAGGER  16 /* floats between parts, against lines of the same cache set */
 
 static inline bool drae__infer_by_strips(const drae__infer_kernels *kernels,
                                          drae__infer_conv_kind kind, int c_in) {
-    return kernels->strip_pitch > 0 && kind == DRAE__INFER_CONV3 && c_in >= DRAE__STRIP_CHANNELS;
+    return kernels->strip_pitch > 0 &&
+           (kind == DRAE__INFER_CONVT4 ||
+            (kind == DRAE__INFER_CONV3 && c_in >= DRAE__STRIP_CHANNELS));
 }
 
-/* Floats of the scratch of a convolution of any kind with c_in channels. */
-static inline size_t drae__infer_conv_scratch(const drae__infer_kernels *kernels, int c_in) {
-    return (size_t)kernels->strip_pitch * DRAE__STRIP_PARTS * (size_t)c_in;
+/* Whether a part is zero whatever the weights are: in a direction where the window has no first or
+ * no third weight. parity: of the result in that direction, -1 for CONV3; n: of parts. */
+static inline bool drae__strip_none(int parity, int part, int n) {
+    return (parity == 0 && part == n - 1) || (parity == 1 && part == 0);
 }
 
-/* Floats that pack_conv writes: as many as the model has, but six parts for three rows of taps
- * where a convolution is computed by strips. */
+/* Floats of the scratch of a convolution of any kind with at most so many channels in, out and in
+ * its projection: parts, products of a block of channels, sums of all; more than the windows of
+ * CONV3S2. */
+static inline size_t drae__infer_conv_scratch(const drae__infer_kernels *kernels, int channels) {
+    const size_t pitch = (size_t)kernels->strip_pitch, c = (size_t)channels;
+    if (pitch == 0) {
+        return 0;
+    }
+    return 2 * DRAE__STRIP_DOWN * (c * pitch + DRAE__STRIP_STAGGER) +
+           (size_t)(DRAE__STRIP_BLOCK * DRAE__STRIP_DOWN * kernels->co_tile) * pitch +
+           (size_t)(DRAE__STRIP_PHASES * DRAE__STRIP_ROWS * 2) * c * pitch;
+}
+
+/* Floats that pack_conv writes: as many as the model has, but the parts where a convolution is
+ * computed by strips. */
 size_t drae__infer_conv_weights(const drae__infer_kernels *kernels, drae__infer_conv_kind kind,
                                 int c_in, int c_out);
 
 /* Packed weights, layout "tiles of output channels": for each tile of co_tile (cot_tile) channels,
  * for each input channel, the taps in the order in which the kernel meets them, and for each tap
- * one float per channel of the tile; by strips, for each tile its parts, and in a part the channels
- * and the three columns. Those of projections take as many floats as in the model. */
+ * one float per channel of the tile. By strips: for each part along the rows (in the order
+ * drae__strip_order), phase, block of tiles, part down the columns, tile and input channel one
+ * float per channel of the tile. Those of projections take as many floats as in the model. */
+extern const int drae__strip_order[DRAE__STRIP_ALONG];
 void drae__infer_pack_conv(const drae__infer_kernels *kernels, drae__infer_conv_kind kind, int c_in,
                            int c_out, const float *wei, float *dst);
 void drae__infer_pack_proj(const drae__infer_kernels *kernels, drae__infer_conv_kind kind, int c_in,
                            int c_out, const float *wei, float *dst);
+/*
+ * Runs n <= DRAE__INFER_CHAIN convolutions, each of which may read what earlier ones write, in
+ * turns: `rows` rows of the first one's result (a multiple of DRAE__INFER_TURN), then of every
+ * other one what these allow, so that what lies between them is read while it is in a cache. The
+ * same bits as one after the other, also where a later one writes to what an earlier one reads.
+ * Maps are known by their pointers: those that overlap are the same map.
+ */
+#define DRAE__INFER_CHAIN 32
+void drae__infer_conv_chain(const drae__infer_kernels *kernels, int n, const drae__infer_conv *ops,
+                            int rows);
+
+/* Whether an operation is better run in turns with the one before it: both maps are larger than a
+ * core's cache, and weights, which every turn reads again, are few. */
+bool drae__infer_conv_chains(const drae__infer_conv *before, const drae__infer_conv *op);
+
 /* [latent,elems] -> [elems,latent_padded] and [elems,latent] -> per block of DRAE__INFER_UP_BLOCK
  * outputs [latent,64]. */
 void drae__infer_pack_down(size_t latent, size_t elems, const float *wei, float *dst);

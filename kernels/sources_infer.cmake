@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Inference kernels: one table per instruction set, each file compiled for its own; chosen at run
 # time (cpu/infer_select.c).
-set(DRAE_INFER_SOURCES cpu/infer_portable.c cpu/infer_select.c cpu/infer_pack.c cpu/infer_bf16_portable.c
+set(DRAE_INFER_SOURCES cpu/infer_portable.c cpu/infer_select.c cpu/infer_pack.c cpu/infer_chain.c cpu/infer_bf16_portable.c
   cpu/infer_bf16_select.c cpu/infer_bf16_pack.c cpu/f16_round.c ref/infer_conv.c
   ref/infer_image.c ref/infer_score.c ref/infer_matched.c ref/head.c cuda/block_pack.c cuda/infer_pack.c cuda/variants.c)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")

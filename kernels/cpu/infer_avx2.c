@@ -2,7 +2,6 @@
 /* The inference kernels for AVX2 with FMA. */
 #include "kernels/cpu/infer_vec_avx2.h"
 
-#include "kernels/cpu/infer_conv_body.h"
 #include "kernels/cpu/infer_strip_body.h"
 #include "kernels/cpu/infer_dense_body.h"
 #include "kernels/cpu/infer_image_body.h"
@@ -15,8 +14,8 @@ const drae__infer_kernels drae__infer_kernels_avx2 = {
     .name = "avx2",
     .lanes = VL,
     .co_tile = CO,
-    .cot_tile = COT,
-    .strip_pitch = DRAE__STRIP_PITCH(NV, VL),
+    .cot_tile = CO, /* by strips */
+    .strip_pitch = NV * VL,
     .load_u8 = kernel_load_u8,
     .conv = conv_by_strips,
     .out = kernel_out,

@@ -2,7 +2,7 @@
 /* The inference kernels for AVX-512 (F, BW, DQ, VL). */
 #include "kernels/cpu/infer_vec_avx512.h"
 
-#include "kernels/cpu/infer_conv_body.h"
+#include "kernels/cpu/infer_transposed_body.h"
 #include "kernels/cpu/infer_dense_body.h"
 #include "kernels/cpu/infer_image_body.h"
 #include "kernels/cpu/infer_score_body.h"

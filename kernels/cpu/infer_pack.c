@@ -17,24 +17,94 @@ static void pack_direct(int tile, int taps, int c_in, int c_out, const float *we
     }
 }
 
-/* [c_out,c_in,3,3] -> [tile][part][c_in][3 columns][channel of the tile]: u = G g of every column
- * of taps, rounded once; see infer_strip_body.h. */
-static void pack_strips(int tile, int c_in, int c_out, const float *wei, float *dst) {
-    static const double g[DRAE__STRIP_PARTS][3] = {
+const int drae__strip_order[DRAE__STRIP_ALONG] = {1, 2, 0, 3};
+
+/* The window of one pair of channels as 3x3 of stride 1: of CONVT4 that of a phase. */
+static void strip_window(drae__infer_conv_kind kind, int phase, int c_in, int c_out, int ci, int co,
+                         const float *wei, double window[3][3]) {
+    /* Of the 4x4 kernel, by parity of the result: row y-1, y, y+1 of the source; -1: none. */
+    static const int tap[2][3] = {{3, 1, -1}, {-1, 2, 0}};
+    for (int row = 0; row < 3; row++) {
+        for (int column = 0; column < 3; column++) {
+            int ky = tap[phase / 2][row], kx = tap[phase % 2][column];
+            if (kind == DRAE__INFER_CONV3) {
+                window[row][column] =
+                    (double)wei[((ptrdiff_t)co * c_in + ci) * 9 + 3 * row + column];
+            } else {
+                window[row][column] =
+                    ky < 0 || kx < 0 ? 0.0
+                                     : (double)wei[((ptrdiff_t)ci * c_out + co) * 16 + 4 * ky + kx];
+            }
+        }
+    }
+}
+
+/* One part of a window: row `down` of G (four rows of results) down the columns, row `along` of
+ * that of pairs along the rows, rounded once; see infer_strip_body.h. */
+static float strip_weight(const double window[3][3], int down, int along) {
+    static const double g[DRAE__STRIP_DOWN][3] = {
         {4.0, 0.0, 0.0},    {2.0, 2.0, 2.0},   {2.0, -2.0, 2.0},
         {-8.0, -4.0, -2.0}, {-8.0, 4.0, -2.0}, {0.0, 0.0, 1.0},
     };
-    static const double divisor[DRAE__STRIP_PARTS] = {1.0, 3.0, 3.0, 3.0, 3.0, 1.0};
-    for (int co = 0; co < c_out; co += tile) {
-        for (int k = 0; k < DRAE__STRIP_PARTS; k++) {
+    static const double divisor[DRAE__STRIP_DOWN] = {1.0, 3.0, 3.0, 3.0, 3.0, 1.0};
+    static const double pair[DRAE__STRIP_ALONG][3] = {
+        {1.0, 0.0, 0.0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0.0, 0.0, 1.0}};
+    double sum = 0.0;
+    for (int row = 0; row < 3; row++) {
+        for (int column = 0; column < 3; column++) {
+            sum += g[down][row] * pair[along][column] * window[row][column];
+        }
+    }
+    return (float)(sum / divisor[down]);
+}
+
+/* The parts of tiles [from, from + count) of a phase. Returns the end. */
+static float *pack_strip_block(int tile, drae__infer_conv_kind kind, int phase, int along, int from,
+                               int count, int c_in, int c_out, const float *wei, float *dst) {
+    const int parity = kind == DRAE__INFER_CONV3 ? -1 : phase / 2;
+    const ptrdiff_t part = (ptrdiff_t)count * c_in * tile;
+    for (ptrdiff_t i = 0; i < part; i++) {
+        int o = (int)(i % tile), ci = (int)(i / tile % c_in), t = from + (int)(i / tile / c_in);
+        double window[3][3];
+        strip_window(kind, phase, c_in, c_out, ci, t * tile + o, wei, window);
+        float *to = dst + i;
+        for (int down = 0; down < DRAE__STRIP_DOWN; down++) {
+            if (!drae__strip_none(parity, down, DRAE__STRIP_DOWN)) {
+                *to = strip_weight(window, down, along);
+                to += part;
+            }
+        }
+    }
+    return dst + part * (parity < 0 ? DRAE__STRIP_DOWN : DRAE__STRIP_DOWN - 1);
+}
+
+static void pack_strips(int tile, drae__infer_conv_kind kind, int c_in, int c_out, const float *wei,
+                        float *dst) {
+    const int phases = kind == DRAE__INFER_CONV3 ? 1 : DRAE__STRIP_PHASES, tiles = c_out / tile;
+    for (int step = 0; step < DRAE__STRIP_ALONG; step++) {
+        const int along = drae__strip_order[step];
+        for (int phase = 0; phase < phases; phase++) {
+            const int parity = kind == DRAE__INFER_CONV3 ? -1 : phase % 2;
+            if (drae__strip_none(parity, along, DRAE__STRIP_ALONG)) {
+                continue;
+            }
+            for (int from = 0; from < tiles; from += DRAE__STRIP_BLOCK) {
+                int left = tiles - from;
+                dst = pack_strip_block(tile, kind, phase, along, from,
+                                       left < DRAE__STRIP_BLOCK ? left : DRAE__STRIP_BLOCK, c_in,
+                                       c_out, wei, dst);
+            }
+        }
+    }
+}
+
+/* [c_in,c_out,2,2] -> [phase][tile][c_in][channel of the tile] */
+static void pack_strip_proj(int tile, int c_in, int c_out, const float *wei, float *dst) {
+    for (int phase = 0; phase < DRAE__STRIP_PHASES; phase++) {
+        for (int co = 0; co < c_out; co += tile) {
             for (int ci = 0; ci < c_in; ci++) {
-                for (int column = 0; column < 3; column++) {
-                    for (int o = 0; o < tile; o++) {
-                        const float *w = wei + ((ptrdiff_t)(co + o) * c_in + ci) * 9 + column;
-                        double sum = g[k][0] * (double)w[0] + g[k][1] * (double)w[3] +
-                                     g[k][2] * (double)w[6];
-                        *dst++ = (float)(sum / divisor[k]);
-                    }
+                for (int o = 0; o < tile; o++) {
+                    *dst++ = wei[((ptrdiff_t)ci * c_out + co + o) * 4 + phase];
                 }
             }
         }
@@ -78,18 +148,22 @@ static void pack_transposed2(int tile, int c_in, int c_out, const float *wei, fl
 
 size_t drae__infer_conv_weights(const drae__infer_kernels *kernels, drae__infer_conv_kind kind,
                                 int c_in, int c_out) {
-    size_t taps = kind == DRAE__INFER_CONVT4                   ? 16
-                  : drae__infer_by_strips(kernels, kind, c_in) ? DRAE__STRIP_PARTS * 3
-                                                               : 9;
+    const size_t parts = DRAE__STRIP_DOWN * DRAE__STRIP_ALONG;
+    const size_t phase_parts = (DRAE__STRIP_DOWN - 1) * (DRAE__STRIP_ALONG - 1);
+    const bool up = kind == DRAE__INFER_CONVT4;
+    size_t taps = up ? 16 : 9;
+    if (drae__infer_by_strips(kernels, kind, c_in)) {
+        taps = up ? DRAE__STRIP_PHASES * phase_parts : parts;
+    }
     return (size_t)c_in * (size_t)c_out * taps;
 }
 
 void drae__infer_pack_conv(const drae__infer_kernels *kernels, drae__infer_conv_kind kind, int c_in,
                            int c_out, const float *wei, float *dst) {
-    if (kind == DRAE__INFER_CONVT4) {
+    if (drae__infer_by_strips(kernels, kind, c_in)) {
+        pack_strips(kernels->co_tile, kind, c_in, c_out, wei, dst);
+    } else if (kind == DRAE__INFER_CONVT4) {
         pack_transposed4(kernels->cot_tile, c_in, c_out, wei, dst);
-    } else if (drae__infer_by_strips(kernels, kind, c_in)) {
-        pack_strips(kernels->co_tile, c_in, c_out, wei, dst);
     } else {
         pack_direct(kernels->co_tile, 9, c_in, c_out, wei, dst);
     }
@@ -97,10 +171,12 @@ void drae__infer_pack_conv(const drae__infer_kernels *kernels, drae__infer_conv_
 
 void drae__infer_pack_proj(const drae__infer_kernels *kernels, drae__infer_conv_kind kind, int c_in,
                            int c_out, const float *wei, float *dst) {
-    if (kind == DRAE__INFER_CONVT4) {
-        pack_transposed2(kernels->cot_tile, c_in, c_out, wei, dst);
-    } else {
+    if (kind != DRAE__INFER_CONVT4) {
         pack_direct(kernels->co_tile, 1, c_in, c_out, wei, dst);
+    } else if (kernels->strip_pitch > 0) {
+        pack_strip_proj(kernels->co_tile, c_in, c_out, wei, dst);
+    } else {
+        pack_transposed2(kernels->cot_tile, c_in, c_out, wei, dst);
     }
 }
 

@@ -2,7 +2,7 @@
 /* The inference kernels for the baseline of any machine, in fixed arithmetic. */
 #include "kernels/cpu/infer_vec_portable.h"
 
-#include "kernels/cpu/infer_conv_body.h"
+#include "kernels/cpu/infer_transposed_body.h"
 #include "kernels/cpu/infer_dense_body.h"
 #include "kernels/cpu/infer_image_body.h"
 #include "kernels/cpu/infer_score_body.h"

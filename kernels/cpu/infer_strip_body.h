@@ -1,25 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * 3x3 convolutions of stride 1 by strips of four rows: half the multiplications of the direct sum.
+ * 3x3 convolutions of stride 1 by strips of four rows and pairs of columns, a third of the
+ * multiplications of the direct sum, and transposed ones as four of them; 3x3 of stride 2 by copied
+ * windows.
  *
  * Down the columns, four outputs of a filter of three taps come from six products instead of twelve
- * (Cook-Toom with the points 0, 1, -1, 1/2, -1/2 and infinity; Winograd's F(4,3)). Along the rows
- * the convolution stays direct, so a register still holds neighbouring pixels and nothing is
- * shuffled:
+ * (Cook-Toom with the points 0, 1, -1, 1/2, -1/2 and infinity; Winograd's F(4,3)); along the rows,
+ * two outputs from four instead of six (F(2,3)). A vector of parts stands for VL pairs of columns:
  *
- *     rows y-1 .. y+4 of the source    v = B d       six parts of each channel, made once a tile,
- *            d0 .. d5                                  kept in the scratch (L1 at 16 channels)
- *     weights of a column              u = G g       six parts, packed (infer_pack.c)
- *     part k of the output             m_k = sum over channels and three columns of u_k v_k
- *     rows y .. y+3 of the output      A m           then projection, residual, activation
+ *     row d of the source   ... o[-1] e[0] o[0] e[1] o[1] ...     even and odd columns
+ *     along the rows        0: o[t-1] - o[t]   1: e[t] + o[t]   2: o[t] - e[t]   3: e[t] - e[t+1]
+ *     down the columns      v = B d of rows y-1 .. y+4           six parts of each of the four
+ *     weights               u = G g of both directions           packed (infer_pack.c)
+ *     products              m = sum over channels of u v         one tap: the loop of a projection
+ *     output                A m down, then along the rows:       even: m1 + m2 + m0
+ *                                                                odd:  m1 - m2 - m3
  *
- * B and A hold powers of two but for two coefficients 5/4, and the rounding errors of a sum are 1.8
- * times those of the direct one (rms, 16 and 64 channels). Two dimensions of this would multiply a
- * quarter as often, with larger errors, and shuffle: not tried.
+ * Two of the four are made at a time, for all channels: 1 and 2, then 0 and 3, which share what
+ * they load. Products go by blocks of output channels, so that a part is read from L1 however many
+ * channels there are, and weights come in order. A projection adds to the sums while they are apart
+ * in even and odd columns: its pixels are copied so, once a tile.
  *
- * A strip that ends below the map reads the row of zeros below it instead of what follows. The
- * vectors of a tile follow each other through the strips, as those of infer_conv_body.h through the
- * rows, so small maps fill tiles too.
+ * B and A hold powers of two but for two coefficients 5/4; along the rows all are 1 or 1/2. The
+ * even output of a pair does not meet the column behind the pair's window, so what lies behind a
+ * row's one zero never counts. A strip that ends below the map reads the row of zeros below it
+ * instead of what follows. The vectors of a tile follow each other through the strips, as those of
+ * infer_conv_body.h through the rows.
  */
 #ifndef DRAE_KERNELS_CPU_INFER_STRIP_BODY_H
 #define DRAE_KERNELS_CPU_INFER_STRIP_BODY_H
@@ -27,236 +33,436 @@
 #include "kernels/cpu/infer_conv_body.h"
 
 #define S_ROWS  DRAE__STRIP_ROWS
-#define S_PARTS DRAE__STRIP_PARTS
-/* Floats of a channel in a part: NV vectors, behind each room for the two columns that follow where
- * the next vector does not begin with them. */
-#define S_PITCH ((ptrdiff_t)DRAE__STRIP_PITCH(NV, VL))
+#define S_DOWN  DRAE__STRIP_DOWN
+#define S_BLOCK DRAE__STRIP_BLOCK
+#define S_PITCH ((ptrdiff_t)NV * VL) /* floats of a channel in a part */
+#define S_WIDE  (2 * VL)             /* pixels of a row in a vector of parts */
+
+/* Sums of a tile of channels, of every row of the strip, even and odd columns. */
+typedef float strip_sums[S_ROWS][2][CO][NV][VL];
+typedef float strip_products[S_DOWN][CO][NV][VL];
 
 typedef struct strip_tile {
-    tile_at at;       /* y counts strips */
-    ptrdiff_t to[NV]; /* where a vector lies in a channel of a part */
-    bool ends[NV];    /* the next vector is not its neighbour in the row */
+    int n;           /* vectors, the rest of NV is not there */
+    ptrdiff_t y[NV]; /* first row of the strip, of the source */
+    ptrdiff_t x[NV];
 } strip_tile;
 
-static void strip_locate(strip_tile *t, int first, int strips, int w) {
-    tile_locate(&t->at, first, NV, strips, w);
-    ptrdiff_t to = 0;
+/* The last vectors of a map go in twos and ones: three with a place empty cost as much as three. */
+static void strip_locate(strip_tile *t, int first, int end, int w) {
+    const int per_row = (w + S_WIDE - 1) / S_WIDE, left = end - first;
+    t->n = left == 4 || left < NV ? (left == 1 ? 1 : 2) : NV;
     for (int j = 0; j < NV; j++) {
-        t->to[j] = to;
-        t->ends[j] =
-            j + 1 == NV || t->at.y[j + 1] != t->at.y[j] || t->at.x[j + 1] != t->at.x[j] + VL;
-        to += t->ends[j] ? 2 * VL : VL;
+        int v = first + (j < t->n ? j : 0);
+        t->y[j] = (ptrdiff_t)(v / per_row) * S_ROWS;
+        t->x[j] = (ptrdiff_t)(v % per_row) * S_WIDE;
     }
 }
 
-/* v = B d of VL columns of one channel, a part every `part` floats. */
-INLINE void strip_transform(const float *const row[S_PARTS], ptrdiff_t at, float *v,
-                            ptrdiff_t part) {
-    const vf quarter = vf_set(0.25f), five_quarters = vf_set(1.25f), half = vf_set(0.5f);
-    vf d1 = vf_load(row[1] + at), d2 = vf_load(row[2] + at), d3 = vf_load(row[3] + at);
-    vf d4 = vf_load(row[4] + at), zero = vf_set(0.0f);
-    vf_store(v, vf_fma(quarter, vf_load(row[0] + at), vf_fma(zero - five_quarters, d2, d4)));
-    vf a = vf_fma(zero - quarter, d2, d4), b = vf_fma(zero - quarter, d1, d3);
+ADD_TAPS(products1, true, 1, 1, false)
+ADD_TAPS(products2, true, 2, 1, false)
+ADD_TAPS(products3, true, 3, 1, false)
+ADD_TAPS(more_products1, false, 1, 1, false)
+ADD_TAPS(more_products2, false, 2, 1, false)
+ADD_TAPS(more_products3, false, 3, 1, false)
+
+_Static_assert(NV == 3, "products of one to NV vectors");
+
+typedef void (*products_of)(float sums[CO][NV][VL], const float *const src[NV], ptrdiff_t stride,
+                            ptrdiff_t plane, int c_in, const float *restrict wei);
+static const products_of products[NV] = {products1, products2, products3};
+static const products_of more_products[NV] = {more_products1, more_products2, more_products3};
+
+/* ---- parts of the source ---- */
+
+/* Two of the four along the rows, of the row whose column x - 1 is at p: 1 and 2, or 0 and 3. */
+INLINE void strip_along(const float *p, bool first, vf v[2]) {
+    vf a = vf_load(p), b = vf_load(p + VL), c = vf_load(p + 2), d = vf_load(p + VL + 2);
+    if (first) {
+        vf even = vf_odds(a, b), odd = vf_evens(c, d);
+        v[0] = even + odd;
+        v[1] = odd - even;
+    } else {
+        v[0] = vf_evens(a, b) - vf_evens(c, d);
+        v[1] = vf_odds(a, b) - vf_odds(c, d);
+    }
+}
+
+/* v = B d, a part every `part` floats. */
+INLINE void strip_down(vf d[S_DOWN][2], int which, float *v, ptrdiff_t part) {
+    const vf quarter = vf_set(0.25f), minus_quarter = vf_set(-0.25f), half = vf_set(0.5f);
+    const vf minus_five_quarters = vf_set(-1.25f);
+    vf d0 = d[0][which], d1 = d[1][which], d2 = d[2][which];
+    vf d3 = d[3][which], d4 = d[4][which], d5 = d[5][which];
+    vf_store(v, vf_fma(quarter, d0, vf_fma(minus_five_quarters, d2, d4)));
+    vf a = vf_fma(minus_quarter, d2, d4), b = vf_fma(minus_quarter, d1, d3);
     vf_store(v + part, a + b);
     vf_store(v + 2 * part, a - b);
     vf c = d4 - d2, e = half * (d3 - d1);
     vf_store(v + 3 * part, c + e);
     vf_store(v + 4 * part, c - e);
-    vf_store(v + 5 * part,
-             vf_fma(quarter, d1, vf_fma(zero - five_quarters, d3, vf_load(row[5] + at))));
+    vf_store(v + 5 * part, vf_fma(quarter, d1, vf_fma(minus_five_quarters, d3, d5)));
 }
 
-/* The six parts of a tile's columns and of one more to either side: parts [S_PARTS][c_in][pitch].
- */
-NOINLINE void strip_parts(const drae__infer_conv *op, const strip_tile *t, float *parts) {
+/* Six parts of every channel for each of two: parts [2][S_DOWN][part], in a part [c_in][NV][VL]. */
+INLINE void strip_parts(const drae__infer_conv *op, const strip_tile *t, bool first, float *parts,
+                        ptrdiff_t part) {
     const drae__map_geometry *in = &op->src_map;
-    const ptrdiff_t part = op->c_in * S_PITCH;
-    for (int j = 0; j < NV; j++) {
-        const float *row[S_PARTS];
-        for (int i = 0; i < S_PARTS; i++) {
-            ptrdiff_t y = S_ROWS * t->at.y[j] - 1 + i;
-            row[i] = op->src + (y < in->h ? y : in->h) * in->stride + t->at.x[j] - 1;
+    for (int j = 0; j < t->n; j++) {
+        const float *row[S_DOWN];
+        for (int i = 0; i < S_DOWN; i++) {
+            ptrdiff_t y = t->y[j] - 1 + i;
+            row[i] = op->src + (y < in->h ? y : in->h) * in->stride + t->x[j] - 1;
         }
-        float *to = parts + t->to[j];
         for (int ci = 0; ci < op->c_in; ci++) {
-            for (int i = 0; i < S_PARTS; i++) { /* of the next tile */
-                __builtin_prefetch(row[i] + ci * in->plane + NV * VL + 1, 0, 2);
-            }
-            strip_transform(row, ci * in->plane, to + ci * S_PITCH, part);
-            if (t->ends[j]) {
-                strip_transform(row, ci * in->plane + VL, to + ci * S_PITCH + VL, part);
-            }
-        }
-    }
-}
-
-/* m = sum over channels and columns of one part. */
-NOINLINE void strip_products(float m[CO][NV][VL], const float *const src[NV], int c_in,
-                             const float *restrict wei) {
-    const float *p[NV];
-    vf acc[CO][NV];
-    UNROLL
-    for (int j = 0; j < NV; j++) {
-        p[j] = src[j];
-        UNROLL
-        for (int o = 0; o < CO; o++) {
-            acc[o][j] = vf_set(0.0f);
-        }
-    }
-    for (int ci = 0; ci < c_in; ci++) {
-        UNROLL
-        for (int tap = 0; tap < 3; tap++) {
-            vf s[NV];
+            vf d[S_DOWN][2];
             UNROLL
-            for (int j = 0; j < NV; j++) {
-                s[j] = vf_load(p[j] + tap);
-            }
-            UNROLL
-            for (int o = 0; o < CO; o++) {
-                vf w = vf_set(wei[o]);
-                UNROLL
-                for (int j = 0; j < NV; j++) {
-                    vf_acc(&acc[o][j], w, s[j]);
+            for (int i = 0; i < S_DOWN; i++) {
+                if (first) { /* of the next tile */
+                    __builtin_prefetch(row[i] + NV * S_WIDE + 1, 0, 2);
                 }
+                strip_along(row[i], first, d[i]);
+                row[i] += in->plane;
             }
-            wei += CO;
-        }
-        UNROLL
-        for (int j = 0; j < NV; j++) {
-            p[j] += S_PITCH;
-        }
-    }
-    UNROLL
-    for (int o = 0; o < CO; o++) {
-        UNROLL
-        for (int j = 0; j < NV; j++) {
-            vf_store(m[o][j], acc[o][j]);
+            float *v = parts + ci * S_PITCH + j * VL;
+            strip_down(d, 0, v, part);
+            strip_down(d, 1, v + S_DOWN * part, part);
         }
     }
 }
 
-/* sums = A m */
-NOINLINE void strip_rows(float m[S_PARTS][CO][NV][VL], float sums[S_ROWS][CO][NV][VL]) {
+NOINLINE void strip_parts12(const drae__infer_conv *op, const strip_tile *t, float *parts,
+                            ptrdiff_t part) {
+    strip_parts(op, t, true, parts, part);
+}
+
+NOINLINE void strip_parts03(const drae__infer_conv *op, const strip_tile *t, float *parts,
+                            ptrdiff_t part) {
+    strip_parts(op, t, false, parts, part);
+}
+
+/* ---- sums ---- */
+
+/* A m down the columns, then what it adds along the rows; in the order of drae__strip_order. */
+INLINE void strip_add(int n, int along, strip_products m, strip_sums sums) {
     const vf half = vf_set(0.5f), quarter = vf_set(0.25f), eighth = vf_set(0.125f);
     for (int o = 0; o < CO; o++) {
-        UNROLL
-        for (int j = 0; j < NV; j++) {
+        for (int j = 0; j < n; j++) {
             vf m1 = vf_load(m[1][o][j]), m2 = vf_load(m[2][o][j]);
             vf m3 = vf_load(m[3][o][j]), m4 = vf_load(m[4][o][j]);
             vf sum1 = m1 + m2, sum3 = m3 + m4, dif1 = m1 - m2, dif3 = m3 - m4;
-            vf_store(sums[0][o][j], vf_load(m[0][o][j]) + sum1 + sum3);
-            vf_store(sums[1][o][j], vf_fma(half, dif3, dif1));
-            vf_store(sums[2][o][j], vf_fma(quarter, sum3, sum1));
-            vf_store(sums[3][o][j], vf_fma(eighth, dif3, dif1) + vf_load(m[5][o][j]));
-        }
-    }
-}
-
-/* The rows of the map that row `row` of each strip of the tile is, and the lanes to store. */
-INLINE void strip_row(const strip_tile *t, int row, int h, ptrdiff_t y[NV], int n[NV]) {
-    for (int j = 0; j < NV; j++) {
-        y[j] = S_ROWS * t->at.y[j] + row;
-        n[j] = y[j] < h ? t->at.n[j] : 0;
-        y[j] = y[j] < h ? y[j] : h - 1;
-    }
-}
-
-INLINE void prefetch_vectors(const float *map, ptrdiff_t stride, const ptrdiff_t y[NV],
-                             const ptrdiff_t x[NV]) {
-    for (int j = 0; j < NV; j++) {
-        __builtin_prefetch(map + y[j] * stride + x[j]);
-    }
-}
-
-/* What the tile's last steps will touch, while its products are computed. Maps lie far apart, so
- * that the processor's own prefetching does not find them. */
-NOINLINE void strip_prefetch(const drae__infer_conv *op, const strip_tile *t, int co) {
-    const drae__map_geometry *map = &op->dst_map, *from = &op->proj.map;
-    const float *const maps[3] = {op->residual, op->raw, op->act};
-    for (int row = 0; row < S_ROWS; row++) {
-        ptrdiff_t y[NV];
-        int n[NV];
-        strip_row(t, row, map->h, y, n);
-        for (int m = 0; m < 3; m++) {
-            for (int o = 0; maps[m] != NULL && o < CO; o++) {
-                prefetch_vectors(maps[m] + (co + o) * map->plane, map->stride, y, t->at.x);
-            }
-        }
-        if (co == 0 && op->proj.src != NULL && from->h == map->h) {
-            for (int ci = 0; ci < op->proj.c_in; ci++) {
-                prefetch_vectors(op->proj.src + ci * from->plane, from->stride, y, t->at.x);
-            }
-        }
-    }
-}
-
-/* Projection of row `row` of the tile's strips. */
-static void strip_project(const drae__infer_conv *op, const strip_tile *t, const ptrdiff_t y[NV],
-                          int co, float sums[CO][NV][VL]) {
-    const drae__map_geometry *from = &op->proj.map;
-    int stride = from->h / op->dst_map.h;
-    const float *src[NV];
-    for (int j = 0; j < NV; j++) {
-        src[j] = op->proj.src + stride * (y[j] * from->stride + t->at.x[j]);
-    }
-    (stride == 1 ? point : point_even)(sums, src, from->stride, from->plane, op->proj.c_in,
-                                       op->proj.wei + (ptrdiff_t)co * op->proj.c_in);
-}
-
-/* Projection and what follows it of row `row` of the tile's strips. */
-NOINLINE void strip_finish(const drae__infer_conv *op, const strip_tile *t, int row, int co,
-                           float sums[CO][NV][VL]) {
-    const epilogue e = epilogue_of(op);
-    const ptrdiff_t stride = op->dst_map.stride;
-    ptrdiff_t y[NV];
-    int n[NV];
-    strip_row(t, row, op->dst_map.h, y, n);
-    if (op->proj.src != NULL) {
-        strip_project(op, t, y, co, sums);
-    }
-    for (int o = 0; o < CO; o++) {
-        UNROLL
-        for (int j = 0; j < NV; j++) {
-            finish(&e, co + o, y[j] * stride + t->at.x[j], n[j], vf_load(sums[o][j]));
-        }
-    }
-}
-
-static void conv3_strips(const drae__infer_conv *op) {
-    const drae__map_geometry *map = &op->dst_map;
-    const int strips = (map->h + S_ROWS - 1) / S_ROWS;
-    const int vectors = strips * ((map->w + VL - 1) / VL);
-    const ptrdiff_t part = op->c_in * S_PITCH;
-    for (int first = 0; first < vectors; first += NV) {
-        strip_tile t;
-        strip_locate(&t, first, strips, map->w);
-        strip_parts(op, &t, op->scratch);
-        const float *wei = op->wei;
-        for (int co = 0; co < op->c_out; co += CO) {
-            float m[S_PARTS][CO][NV][VL] __attribute__((aligned(64)));
-            float sums[S_ROWS][CO][NV][VL] __attribute__((aligned(64)));
-            strip_prefetch(op, &t, co);
-            for (int k = 0; k < S_PARTS; k++) {
-                const float *src[NV];
-                for (int j = 0; j < NV; j++) {
-                    src[j] = op->scratch + k * part + t.to[j];
-                }
-                strip_products(m[k], src, op->c_in, wei);
-                wei += (ptrdiff_t)op->c_in * 3 * CO;
-            }
-            strip_rows(m, sums);
+            const vf r[S_ROWS] = {vf_load(m[0][o][j]) + sum1 + sum3, vf_fma(half, dif3, dif1),
+                                  vf_fma(quarter, sum3, sum1),
+                                  vf_fma(eighth, dif3, dif1) + vf_load(m[5][o][j])};
+            UNROLL
             for (int row = 0; row < S_ROWS; row++) {
-                strip_finish(op, &t, row, co, sums[row]);
+                float *even = sums[row][0][o][j], *odd = sums[row][1][o][j];
+                vf so_far = along == 1 ? r[row] : vf_load(along == 3 ? odd : even);
+                switch (along) {
+                case 1:
+                    vf_store(even, r[row]);
+                    break;
+                case 2:
+                    vf_store(even, so_far + r[row]);
+                    vf_store(odd, so_far - r[row]);
+                    break;
+                case 0:
+                    vf_store(even, so_far + r[row]);
+                    break;
+                default:
+                    vf_store(odd, so_far - r[row]);
+                    break;
+                }
             }
+        }
+    }
+}
+
+#define STRIP_ADD(name, along)                                                                     \
+    NOINLINE void name(int n, strip_products m, strip_sums sums) {                                 \
+        strip_add(n, along, m, sums);                                                              \
+    }
+STRIP_ADD(strip_add0, 0)
+STRIP_ADD(strip_add1, 1)
+STRIP_ADD(strip_add2, 2)
+STRIP_ADD(strip_add3, 3)
+
+typedef void (*add_of)(int n, strip_products m, strip_sums sums);
+static const add_of strip_adds[DRAE__STRIP_ALONG] = {strip_add0, strip_add1, strip_add2,
+                                                     strip_add3};
+
+/* What the tile's last steps will touch in one row, while its last products are computed: a few
+ * lines at a time, for more wait for each other. Maps lie far apart, so that the processor's own
+ * prefetching does not find them. phase: of a transposed convolution,
+ * whose odd columns lie in the lines of the even ones, and reach one line further. */
+INLINE void strip_prefetch(const drae__infer_conv *op, const strip_tile *t, int phase, int co,
+                           int row) {
+    const drae__map_geometry *map = &op->dst_map;
+    const float *const maps[3] = {op->residual, op->raw, op->act};
+    const int up = op->kind == DRAE__INFER_CONVT4 ? 2 : 1;
+    const ptrdiff_t at = phase / 2 * map->stride + phase % 2 * S_WIDE;
+    for (int m = 0; m < 3; m++) {
+        if (maps[m] == NULL) {
+            continue;
+        }
+        const float *p = maps[m] + co * map->plane + at;
+        for (int o = 0; o < CO; o++) {
+            for (int j = 0; j < t->n; j++) {
+                __builtin_prefetch(p + up * ((t->y[j] + row) * map->stride + t->x[j]), 0, 2);
+            }
+            p += map->plane;
+        }
+    }
+}
+
+/* Scratch of a tile. */
+typedef struct strip_work {
+    float *parts;
+    ptrdiff_t part; /* floats from a part to the next */
+    strip_products *m;
+    strip_sums *sums; /* [phase][tile of channels] */
+} strip_work;
+
+static strip_work strip_lay_out(const drae__infer_conv *op) {
+    const int c = op->c_in > op->proj.c_in ? op->c_in : op->proj.c_in;
+    strip_work w = {.parts = op->scratch, .part = op->c_in * S_PITCH + DRAE__STRIP_STAGGER};
+    w.m = (strip_products *)(void *)(w.parts + 2 * S_DOWN * (c * S_PITCH + DRAE__STRIP_STAGGER));
+    w.sums = (strip_sums *)(void *)(w.m + S_BLOCK);
+    return w;
+}
+
+/* Where a block of output channels stands. */
+typedef struct strip_part {
+    int along, phase;
+    int from, count; /* tiles of channels */
+    bool last;       /* results follow */
+} strip_part;
+
+/* One block of output channels of one of the four along the rows, from its parts; returns the
+ * weights that follow. down: the row's parity in a transposed convolution, -1 otherwise. */
+static const float *strip_block(const drae__infer_conv *op, const strip_tile *t,
+                                const strip_work *w, const float *parts, const strip_part *at,
+                                int down, const float *wei, strip_sums *sums) {
+    const products_of sum = products[t->n - 1];
+    for (int k = 0; k < S_DOWN; k++) {
+        const float *const v = parts + k * w->part;
+        const float *const src[NV] = {v, v + VL, v + 2 * VL};
+        for (int i = 0; i < at->count; i++) {
+            if (at->last && k < S_ROWS) {
+                strip_prefetch(op, t, at->phase, (at->from + i) * CO, k);
+            }
+            if (drae__strip_none(down, k, S_DOWN)) {
+                memset(w->m[i][k], 0, sizeof w->m[i][k]);
+            } else {
+                sum(w->m[i][k], src, 0, S_PITCH, op->c_in, wei);
+                wei += (ptrdiff_t)op->c_in * CO;
+            }
+        }
+    }
+    for (int i = 0; i < at->count; i++) {
+        strip_adds[at->along](t->n, w->m[i], sums[i]);
+    }
+    return wei;
+}
+
+/* All sums of a tile; phases: 1, or the four of a transposed convolution. */
+static void strip_sum(const drae__infer_conv *op, const strip_tile *t, const strip_work *w,
+                      int phases) {
+    const int tiles = op->c_out / CO;
+    const float *wei = op->wei;
+    for (int step = 0; step < DRAE__STRIP_ALONG; step++) {
+        const float *parts = w->parts + step % 2 * S_DOWN * w->part;
+        strip_part at = {.along = drae__strip_order[step], .last = step + 1 == DRAE__STRIP_ALONG};
+        if (step % 2 == 0) {
+            (step == 0 ? strip_parts12 : strip_parts03)(op, t, w->parts, w->part);
+        }
+        for (at.phase = 0; at.phase < phases; at.phase++) {
+            const int row = phases == 1 ? -1 : at.phase / 2;
+            const int column = phases == 1 ? -1 : at.phase % 2;
+            if (drae__strip_none(column, at.along, DRAE__STRIP_ALONG)) {
+                continue;
+            }
+            for (at.from = 0; at.from < tiles; at.from += S_BLOCK) {
+                at.count = tiles - at.from < S_BLOCK ? tiles - at.from : S_BLOCK;
+                wei = strip_block(op, t, w, parts, &at, row, wei,
+                                  w->sums + at.phase * tiles + at.from);
+            }
+        }
+    }
+}
+
+/* ---- projection ---- */
+
+/* Its pixels, even and odd columns of results apart: pixels [S_ROWS][2][c_in][NV][VL]. */
+NOINLINE void strip_proj_pixels(const drae__infer_conv *op, const strip_tile *t, int h,
+                                float *pixels) {
+    const drae__map_geometry *from = &op->proj.map;
+    const int stride = op->kind == DRAE__INFER_CONVT4 ? 1 : from->h / op->dst_map.h;
+    const ptrdiff_t part = op->proj.c_in * S_PITCH;
+    for (int j = 0; j < t->n; j++) {
+        for (int row = 0; row < S_ROWS; row++) {
+            ptrdiff_t y = t->y[j] + row < h ? t->y[j] + row : h - 1;
+            const float *p = op->proj.src + stride * (y * from->stride + t->x[j]);
+            float *to = pixels + 2 * row * part + j * VL;
+            for (int ci = 0; ci < op->proj.c_in; ci++) {
+                vf lo = stride == 1 ? vf_load(p) : vf_load_even(p);
+                vf hi = stride == 1 ? vf_load(p + VL) : vf_load_even(p + 2 * VL);
+                __builtin_prefetch(p + stride * NV * S_WIDE, 0, 2);
+                vf_store(to, vf_evens(lo, hi));
+                vf_store(to + part, vf_odds(lo, hi));
+                p += from->plane;
+                to += S_PITCH;
+            }
+        }
+    }
+}
+
+static void strip_project(const drae__infer_conv *op, const strip_tile *t, const strip_work *w,
+                          int phases) {
+    const int c_in = op->proj.c_in, tiles = phases * op->c_out / CO;
+    strip_proj_pixels(op, t, op->kind == DRAE__INFER_CONVT4 ? op->src_map.h : op->dst_map.h,
+                      w->parts);
+    for (int i = 0; i < tiles; i++) {
+        for (int part = 0; part < 2 * S_ROWS; part++) {
+            const float *const v = w->parts + part * c_in * S_PITCH;
+            const float *const src[NV] = {v, v + VL, v + 2 * VL};
+            more_products[t->n - 1](w->sums[i][part / 2][part % 2], src, 0, S_PITCH, c_in,
+                                    op->proj.wei + (ptrdiff_t)i * CO * c_in);
+        }
+    }
+}
+
+/* ---- results ---- */
+
+NOINLINE void strip_finish(const drae__infer_conv *op, const strip_tile *t, int co,
+                           strip_sums sums) {
+    const drae__map_geometry *map = &op->dst_map;
+    const epilogue e = epilogue_of(op);
+    for (int j = 0; j < t->n; j++) {
+        const int rows = map->h - t->y[j] < S_ROWS ? (int)(map->h - t->y[j]) : S_ROWS;
+        const int left = map->w - (int)t->x[j];
+        for (int o = 0; o < CO; o++) {
+            const channel c = channel_of(&e, co + o, t->y[j] * map->stride + t->x[j]);
+            for (int row = 0; row < rows; row++) {
+                vf even = vf_load(sums[row][0][o][j]), odd = vf_load(sums[row][1][o][j]);
+                const ptrdiff_t at = row * map->stride;
+                if (left >= S_WIDE) {
+                    finish_channel(&e, &c, at, VL, vf_pairs_lo(even, odd));
+                    finish_channel(&e, &c, at + VL, VL, vf_pairs_hi(even, odd));
+                } else {
+                    finish_channel(&e, &c, at, left < VL ? left : VL, vf_pairs_lo(even, odd));
+                    finish_channel(&e, &c, at + VL, left - VL, vf_pairs_hi(even, odd));
+                }
+            }
+        }
+    }
+}
+
+/* Two neighbouring columns of a transposed convolution, of n pixels of the source. */
+INLINE void finish_zipped(const epilogue *e, int co, ptrdiff_t at, int n, vf even, vf odd) {
+    if (n > 0) {
+        finish(e, co, at, 2 * n < VL ? 2 * n : VL, vf_zip_lo(even, odd));
+    }
+    if (2 * n > VL) {
+        finish(e, co, at + VL, 2 * n - VL, vf_zip_hi(even, odd));
+    }
+}
+
+/* Of a transposed convolution: rows and columns of the two parities; sums: [phase] of this tile of
+ * channels, `tiles` apart. */
+NOINLINE void strip_finish_up(const drae__infer_conv *op, const strip_tile *t, int co,
+                              strip_sums *sums, int tiles) {
+    const drae__map_geometry *map = &op->dst_map, *in = &op->src_map;
+    const epilogue e = epilogue_of(op);
+    for (int j = 0; j < t->n; j++) {
+        const int rows = in->h - t->y[j] < S_ROWS ? (int)(in->h - t->y[j]) : S_ROWS;
+        const int left = in->w - (int)t->x[j];
+        for (int o = 0; o < CO; o++) {
+            for (int row = 0; row < 2 * rows; row++) {
+                const ptrdiff_t at = (2 * t->y[j] + row) * map->stride + 2 * t->x[j];
+                vf lo[2], hi[2];
+                for (int column = 0; column < 2; column++) {
+                    float(*from)[CO][NV][VL] = sums[(row % 2 * 2 + column) * tiles][row / 2];
+                    vf even = vf_load(from[0][o][j]), odd = vf_load(from[1][o][j]);
+                    lo[column] = vf_pairs_lo(even, odd);
+                    hi[column] = vf_pairs_hi(even, odd);
+                }
+                finish_zipped(&e, co + o, at, left < VL ? left : VL, lo[0], lo[1]);
+                finish_zipped(&e, co + o, at + 2 * VL, left < 2 * VL ? left - VL : VL, hi[0],
+                              hi[1]);
+            }
+        }
+    }
+}
+
+static void conv_strips(const drae__infer_conv *op) {
+    const drae__map_geometry *in = &op->src_map;
+    const bool up = op->kind == DRAE__INFER_CONVT4;
+    const int tiles = op->c_out / CO, phases = up ? DRAE__STRIP_PHASES : 1;
+    const int begin = op->row / (up ? 2 : 1), end = drae__infer_conv_end(op) / (up ? 2 : 1);
+    const int per_row = (in->w + S_WIDE - 1) / S_WIDE;
+    const int vectors = (end + S_ROWS - 1) / S_ROWS * per_row;
+    const strip_work w = strip_lay_out(op);
+    strip_tile t;
+    for (int first = begin / S_ROWS * per_row; first < vectors; first += t.n) {
+        strip_locate(&t, first, vectors, in->w);
+        strip_sum(op, &t, &w, phases);
+        if (op->proj.src != NULL) {
+            strip_project(op, &t, &w, phases);
+        }
+        for (int i = 0; i < tiles; i++) {
+            if (up) {
+                strip_finish_up(op, &t, i * CO, w.sums + i, tiles);
+            } else {
+                strip_finish(op, &t, i * CO, w.sums[i]);
+            }
+        }
+    }
+}
+
+/* ---- stride 2 ---- */
+
+/* The nine pixels of every window of the tile, channel after channel: [c_in][9][NV][VL]. */
+NOINLINE void copy_windows(const drae__infer_conv *op, const tile_at *at, float *dst) {
+    const drae__map_geometry *in = &op->src_map;
+    for (int ci = 0; ci < op->c_in; ci++) {
+        for (int tap = 0; tap < 9; tap++) {
+            for (int j = 0; j < NV; j++) {
+                const float *p =
+                    op->src + ci * in->plane + (2 * at->y[j] - 1) * in->stride + 2 * at->x[j] - 1;
+                vf_store(dst, vf_load_even(p + tap / 3 * in->stride + tap % 3));
+                dst += VL;
+            }
+        }
+    }
+}
+
+/* The sums of conv3, term by term; but every window is gathered once, not for every tile of output
+ * channels. */
+static void conv3_copied(const drae__infer_conv *op) {
+    const drae__map_geometry *map = &op->dst_map;
+    const epilogue e = epilogue_of(op);
+    const int end = drae__infer_conv_end(op), per_row = (map->w + VL - 1) / VL;
+    const float *const src[NV] = {op->scratch, op->scratch + VL, op->scratch + 2 * VL};
+    for (int first = op->row * per_row; first < end * per_row; first += NV) {
+        tile_at at;
+        tile_locate(&at, first, NV, end, map->w);
+        copy_windows(op, &at, op->scratch);
+        for (int co = 0; co < op->c_out; co += CO) {
+            float sums[CO][NV][VL] __attribute__((aligned(64)));
+            products3(sums, src, 0, S_PITCH, 9 * op->c_in, op->wei + (ptrdiff_t)co * op->c_in * 9);
+            finish_tile(op, &e, &at, co, sums);
         }
     }
 }
 
 static void conv_by_strips(const drae__infer_conv *op) {
-    if (op->kind == DRAE__INFER_CONV3 && op->c_in >= DRAE__STRIP_CHANNELS) {
-        conv3_strips(op);
+    if (op->kind == DRAE__INFER_CONV3S2) {
+        conv3_copied(op);
+    } else if (op->kind == DRAE__INFER_CONVT4 || op->c_in >= DRAE__STRIP_CHANNELS) {
+        conv_strips(op);
     } else {
-        conv_direct(op);
+        conv3(op);
     }
 }
 

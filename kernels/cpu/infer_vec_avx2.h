@@ -15,7 +15,6 @@ typedef float vf_u __attribute__((vector_size(32), aligned(4), may_alias));
 /* Tiles for 16 registers, see infer_vec_avx512.h. */
 #define CO  4
 #define NV  3
-#define COT 2
 #define NVT 3
 #define NVO 6
 #define NP  3
@@ -44,6 +43,25 @@ static inline vf vf_set(float a) {
 static inline vf vf_load_even(const float *p) {
     __m256 pairs = _mm256_shuffle_ps(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8), 0x88);
     return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(pairs), 0xd8));
+}
+
+/* Even and odd elements of a and b, of 2 VL, in an order that vf_pairs_lo and _hi undo: the lanes
+ * 0 1 4 5 2 3 6 7 of the order of nature. */
+static inline vf vf_evens(vf a, vf b) {
+    return _mm256_shuffle_ps(a, b, 0x88);
+}
+
+static inline vf vf_odds(vf a, vf b) {
+    return _mm256_shuffle_ps(a, b, 0xdd);
+}
+
+/* The first and the last VL of the 2 VL elements whose evens and odds these are. */
+static inline vf vf_pairs_lo(vf even, vf odd) {
+    return _mm256_unpacklo_ps(even, odd);
+}
+
+static inline vf vf_pairs_hi(vf even, vf odd) {
+    return _mm256_unpackhi_ps(even, odd);
 }
 
 static inline vf vf_zip_lo(vf a, vf b) {

@@ -48,8 +48,8 @@ if [ -n "$mpi" ]; then
     say "16 patches a step by one process of two threads, then by two of one"
     common=(train --data "$out/kit-0.h5" --quiet --set validation.fraction=0 --set run.previews=0
         --set run.max_steps=6 --set run.seed=1)
-    "$mpi" "${common[@]}" --out "$out/one" --threads 2 --set run.batch=16
-    OMP_WAIT_POLICY=passive mpirun --allow-run-as-root --oversubscribe -n 2 "$mpi" "${common[@]}" \
+    "$mpi/drae" "${common[@]}" --out "$out/one" --threads 2 --set run.batch=16
+    OMP_WAIT_POLICY=passive mpirun --allow-run-as-root --oversubscribe -n 2 "$mpi/drae" "${common[@]}" \
         --out "$out/two" --threads 1 --set run.batch=8 --set run.sync_bn=true
 fi
 say "done, load $(cut -d' ' -f1-3 /proc/loadavg)"

@@ -18,12 +18,12 @@ static t_pair values(size_t n, uint64_t seed, int limit) {
     return limit > 0 ? t_integers(n, seed, limit) : t_uniform(n, seed, -1.0f, 1.0f);
 }
 
-/* Multiples of three stay exact through the thirds of convolutions by strips. */
+/* Multiples of six stay exact through the thirds and halves of convolutions by strips. */
 static t_pair weights(size_t n, uint64_t seed, int limit) {
     t_pair p = limit > 0 ? t_integers(n, seed, 1) : t_uniform(n, seed, -1.0f, 1.0f);
     for (size_t i = 0; limit > 0 && i < n; i++) {
-        p.f[i] *= 3.0f;
-        p.d[i] *= 3.0;
+        p.f[i] *= INFER_CONV_WHOLE;
+        p.d[i] *= (double)INFER_CONV_WHOLE;
     }
     return p;
 }
@@ -95,55 +95,104 @@ void infer_conv_sums(const infer_conv_shape *s, infer_conv_operands *o, double *
 }
 
 /*
- * What the four rows of a strip add up at most, whatever the signs are: for output row r of a strip
- *     sum over channels, columns and parts k of |A_rk| (|B| |d|)_k (|G| |g|)_k.
- * d and wei hold absolute values.
+ * What a result by strips adds up at most, whatever the signs are: for row r of a strip and column
+ * c of a pair sum over channels and parts k, l of |A_rk| |P_cl| (|B| |d| |Q|)_kl (|G| |g| |H|)_kl,
+ * A, B, G down the columns, P, Q, H along the rows. d and the weights hold absolute values.
  */
-static double strip_sum(const conv_data *d, int co, int y, int x) {
-    static const double A[4][6] = {{1, 1, 1, 1, 1, 0},
-                                   {0, 1, 1, 0.5, 0.5, 0},
-                                   {0, 1, 1, 0.25, 0.25, 0},
-                                   {0, 1, 1, 0.125, 0.125, 1}};
-    static const double B[6][6] = {{0.25, 0, 1.25, 0, 1, 0}, {0, 0.25, 0.25, 1, 1, 0},
-                                   {0, 0.25, 0.25, 1, 1, 0}, {0, 0.5, 1, 0.5, 1, 0},
-                                   {0, 0.5, 1, 0.5, 1, 0},   {0, 0.25, 0, 1.25, 0, 1}};
-    static const double G[6][3] = {{4, 0, 0},
-                                   {2 / 3.0, 2 / 3.0, 2 / 3.0},
-                                   {2 / 3.0, 2 / 3.0, 2 / 3.0},
-                                   {8 / 3.0, 4 / 3.0, 2 / 3.0},
-                                   {8 / 3.0, 4 / 3.0, 2 / 3.0},
-                                   {0, 0, 1}};
+enum { DOWN = 6, ALONG = 4, PARTS = DOWN * ALONG };
+
+/* [c_in][strip][pair][PARTS] */
+static double *strip_source(const conv_data *d, int strips, int pairs) {
+    static const double B[DOWN][6] = {{0.25, 0, 1.25, 0, 1, 0}, {0, 0.25, 0.25, 1, 1, 0},
+                                      {0, 0.25, 0.25, 1, 1, 0}, {0, 0.5, 1, 0.5, 1, 0},
+                                      {0, 0.5, 1, 0.5, 1, 0},   {0, 0.25, 0, 1.25, 0, 1}};
+    static const int Q[ALONG][2] = {{0, 2}, {1, 2}, {1, 2}, {1, 3}};
     const infer_conv_shape *s = &d->s;
-    double sum = 0.0;
-    for (int ci = 0; ci < s->c_in; ci++) {
-        for (int column = 0; column < 3; column++) {
-            int at = x + column - 1;
-            for (int k = 0; at >= 0 && at < s->w && k < 6; k++) {
-                double v = 0.0, u = 0.0;
-                for (int i = 0; i < 6; i++) {
-                    int row = y / 4 * 4 - 1 + i;
-                    if (row >= 0 && row < s->h) {
-                        v += B[k][i] * d->o.src.d[count(ci * s->h + row, s->w, 1) + (size_t)at];
-                    }
-                }
-                for (int t = 0; t < 3; t++) {
-                    u += G[k][t] * d->o.wei.d[(co * s->c_in + ci) * 9 + 3 * t + column];
-                }
-                sum += A[y % 4][k] * v * u;
+    double *v = t_f64(count(s->c_in, strips, pairs) * PARTS), *to = v;
+    for (int i = 0; i < s->c_in * strips * pairs; i++) {
+        const int ci = i / pairs / strips, y = i / pairs % strips * 4 - 1, x = i % pairs * 2 - 1;
+        double rows[6][4] = {{0}};
+        for (int t = 0; t < 24; t++) {
+            int row = y + t / 4, column = x + t % 4;
+            if (row >= 0 && row < s->h && column >= 0 && column < s->w) {
+                rows[t / 4][t % 4] = d->o.src.d[count(ci * s->h + row, s->w, 1) + (size_t)column];
             }
         }
+        for (int k = 0; k < PARTS; k++) {
+            const int *q = Q[k % ALONG];
+            double sum = 0.0;
+            for (int row = 0; row < 6; row++) {
+                sum += B[k / ALONG][row] * (rows[row][q[0]] + rows[row][q[1]]);
+            }
+            *to++ = sum;
+        }
     }
-    return sum;
+    return v;
+}
+
+/* [c_out][c_in][PARTS] of the windows 3x3 that give results of a phase; CONV3 has phase 0 alone. */
+static double *strip_weights(const conv_data *d, int phase) {
+    static const double G[DOWN][3] = {{4, 0, 0},
+                                      {2 / 3.0, 2 / 3.0, 2 / 3.0},
+                                      {2 / 3.0, 2 / 3.0, 2 / 3.0},
+                                      {8 / 3.0, 4 / 3.0, 2 / 3.0},
+                                      {8 / 3.0, 4 / 3.0, 2 / 3.0},
+                                      {0, 0, 1}};
+    static const double H[ALONG][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}, {0, 0, 1}};
+    static const int tap[2][3] = {{3, 1, -1}, {-1, 2, 0}};
+    const infer_conv_shape *s = &d->s;
+    double *u = t_f64((size_t)(s->c_out * s->c_in) * PARTS), *to = u;
+    for (int i = 0; i < s->c_out * s->c_in; i++) {
+        const int co = i / s->c_in, ci = i % s->c_in;
+        double g[9];
+        for (int t = 0; t < 9; t++) {
+            int ky = tap[phase / 2][t / 3], kx = tap[phase % 2][t % 3];
+            g[t] = s->kind == DRAE__INFER_CONV3 ? d->o.wei.d[(size_t)i * 9 + (size_t)t]
+                   : ky < 0 || kx < 0           ? 0.0
+                                      : d->o.wei.d[(ci * s->c_out + co) * 16 + 4 * ky + kx];
+        }
+        for (int k = 0; k < PARTS; k++) {
+            double sum = 0.0;
+            for (int t = 0; t < 9; t++) {
+                sum += G[k / ALONG][t / 3] * H[k % ALONG][t % 3] * g[t];
+            }
+            *to++ = sum;
+        }
+    }
+    return u;
 }
 
 /* Bounds of convolutions by strips from those of direct ones; absolute values as above. */
 static void strip_bounds(const conv_data *d, const double *raw, const double *act,
                          double *raw_strip, double *act_strip) {
+    static const double A[4][DOWN] = {{1, 1, 1, 1, 1, 0},
+                                      {0, 1, 1, 0.5, 0.5, 0},
+                                      {0, 1, 1, 0.25, 0.25, 0},
+                                      {0, 1, 1, 0.125, 0.125, 1}};
     const infer_conv_shape *s = &d->s;
+    const int up = s->kind == DRAE__INFER_CONVT4 ? 2 : 1;
+    const int strips = (s->h + 3) / 4, pairs = (s->w + 1) / 2;
+    const double *v = strip_source(d, strips, pairs);
+    const double *u[4] = {NULL, NULL, NULL, NULL};
+    for (int phase = 0; phase < up * up; phase++) {
+        u[phase] = strip_weights(d, phase);
+    }
     for (size_t i = 0; i < d->o.raw.n; i++) {
-        int x = (int)i % s->w, y = (int)i / s->w % s->h, co = (int)i / s->w / s->h;
-        /* A chain of 3 c_in terms, the transforms before and after it. */
-        double more = 2.0 * (3.0 * s->c_in + 12.0) * T_EPS * strip_sum(d, co, y, x);
+        const int column = (int)i % d->w_out, row = (int)i / d->w_out % d->h_out;
+        const int co = (int)i / d->w_out / d->h_out, y = row / up, x = column / up;
+        const int phase = up == 1 ? 0 : 2 * (row % 2) + column % 2;
+        double sum = 0.0;
+        for (int ci = 0; ci < s->c_in; ci++) {
+            const double *pv =
+                v + count(ci * strips + y / 4, pairs, PARTS) + (size_t)(x / 2) * PARTS;
+            const double *pu = u[phase] + (size_t)(co * s->c_in + ci) * PARTS;
+            for (int k = 0; k < PARTS; k++) {
+                bool counts = k % ALONG != (x % 2 == 0 ? 3 : 0);
+                sum += counts ? A[y % 4][k / ALONG] * pv[k] * pu[k] : 0.0;
+            }
+        }
+        /* A chain of c_in terms, the transforms before and after it. */
+        double more = 2.0 * (s->c_in + 16.0) * T_EPS * sum;
         raw_strip[i] = raw[i] + more;
         act_strip[i] = act[i] + fabs(d->o.scale.d[co]) * more;
     }
@@ -172,7 +221,8 @@ static void run(const drae__infer_kernels *kernels, const conv_data *d, const co
     infer_map raw = infer_map_make(s->c_out, d->h_out, d->w_out, NULL);
     infer_map act = infer_map_make(s->c_out, d->h_out, d->w_out, NULL);
     float *wei = t_f32(drae__infer_conv_weights(kernels, s->kind, s->c_in, s->c_out));
-    size_t scratch = drae__infer_conv_scratch(kernels, s->c_in);
+    int most = s->c_in > s->c_out ? s->c_in : s->c_out;
+    size_t scratch = drae__infer_conv_scratch(kernels, most > s->proj_c_in ? most : s->proj_c_in);
     drae__infer_pack_conv(kernels, s->kind, s->c_in, s->c_out, d->o.wei.f, wei);
     drae__infer_conv op = {
         .kind = s->kind,
@@ -234,7 +284,7 @@ void infer_conv_check(const infer_conv_shape *s, int limit) {
             act_bound[i] = t_f64(d.o.raw.n);
         }
         bounds(&d, raw_bound[0], act_bound[0]);
-        if (s->kind == DRAE__INFER_CONV3) {
+        if (s->kind != DRAE__INFER_CONV3S2) {
             strip_bounds(&d, raw_bound[0], act_bound[0], raw_bound[1], act_bound[1]);
         }
     }

@@ -17,6 +17,9 @@ typedef struct infer_conv_shape {
 /* Of the activations; a power of two, so that integer data stays exact. */
 #define INFER_CONV_SLOPE 0.25
 
+/* Of integer weights: exact through the thirds and halves of convolutions by strips. */
+#define INFER_CONV_WHOLE 6.0f
+
 /* f: what the kernels work on; d: what the oracle does, in raw and act what it gave. */
 typedef struct infer_conv_operands {
     t_pair src, wei, proj, proj_wei, residual, scale, shift, raw, act;

@@ -7,6 +7,7 @@
 #include "tests/kernels/conv_case.h"
 
 #include "model/arch.h"
+#include "tests/run.h"
 
 #include <check.h>
 #include <math.h>
@@ -270,9 +271,5 @@ int main(void) {
     tcase_add_test(interface, passes_that_were_not_planned_are_refused);
     tcase_add_test(interface, bf16_is_refused_where_it_is_not);
     suite_add_tcase(suite, interface);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return drae_run_suite(suite);
 }

@@ -105,9 +105,9 @@ START_TEST(residual_in_place) {
         t_begin("%s residual in place", kernels->name);
         enum { C = 8, H = 5, W = 21, N = C * H * W };
         t_pair src = t_integers(N, 1, 3), wei = t_integers(C * C * 9, 2, 1);
-        for (size_t i = 0; i < wei.n; i++) { /* exact in thirds, see infer_conv_case.c */
-            wei.f[i] *= 3.0f;
-            wei.d[i] *= 3.0;
+        for (size_t i = 0; i < wei.n; i++) {
+            wei.f[i] *= INFER_CONV_WHOLE;
+            wei.d[i] *= (double)INFER_CONV_WHOLE;
         }
         t_pair add = t_integers(N, 3, 3), raw = t_result(N);
         const drae__ref_infer_op ref = {.c_in = C,
