@@ -57,8 +57,8 @@ static void put_zones(drae__text_file *f, const drae__knapp_report *report) {
     const drae__knapp *k = report->knapp;
     drae__text_print(
         f,
-        "<h2>Zones</h2>\n<div class=\"wide\"><table><tr><th>units</th><th>accept zone, "
-        "below %g</th><th>grey</th><th>reject zone, from %g</th></tr>\n",
+        "<h2>Zones</h2>\n<div class=\"wide\"><table><thead><tr><th>units</th><th>accept zone, "
+        "below %g</th><th>grey</th><th>reject zone, from %g</th></tr></thead>\n",
         DRAE__KNAPP_ACCEPT, report->reject);
     zone_row(f, "labelled defective, by the machine", k->zones[1]);
     zone_row(f, "labelled good, by the machine", k->zones[0]);
@@ -137,8 +137,8 @@ static void put_manual(drae__text_file *f, const drae__knapp_report *report) {
                      "<p><b>%s</b> Within the manual reject zone (%zu of the %zu units that people "
                      "inspected) the machine must reject at least as surely as people: every unit, "
                      "or the lower limit of the efficiency at least 1.</p>\n"
-                     "<div class=\"wide\"><table><tr><th></th><th>value</th><th>95 %% limits</th>"
-                     "</tr>\n",
+                     "<div class=\"wide\"><table><thead><tr><th></th><th>value</th>"
+                     "<th>95 %% limits</th></tr></thead>\n",
                      k->passed ? "Passed." : "Not shown.", k->manual_zones[DRAE__ZONE_REJECT],
                      k->n_manual);
     rate_row(f, "rejected by people, in their reject zone, %", &k->manual_in_zone, 100.0);
@@ -248,12 +248,13 @@ static void put_units(drae__text_file *f, const drae__knapp_report *report) {
     if (n > ROWS_MAX) {
         drae__text_print(f, ": the first %d of %zu", ROWS_MAX, n);
     }
-    drae__text_put(f, ". units.csv has all.</p>\n<div class=\"wide\"><table><tr><th>product</th>"
-                      "<th>vial</th><th class=\"l\">label</th><th>rejected</th><th>probability, "
+    drae__text_put(f, ". units.csv has all.</p>\n<div class=\"wide\"><table><thead><tr>"
+                      "<th>product</th><th>vial</th>"
+                      "<th class=\"l\">label</th><th>rejected</th><th>probability, "
                       "95 % limits</th><th class=\"l\">zone</th>");
     drae__text_put(f, report->knapp->n_manual > 0
-                          ? "<th>by people</th><th class=\"l\">their zone</th></tr>\n"
-                          : "</tr>\n");
+                          ? "<th>by people</th><th class=\"l\">their zone</th></tr></thead>\n"
+                          : "</tr></thead>\n");
     for (size_t i = 0; i < report->n && listed < ROWS_MAX; i++) {
         if (is_listed(&report->units[i])) {
             put_unit(f, report, i);

@@ -50,12 +50,12 @@ static void put_classes(drae__text_file *f, const drae__report *report) {
     }
     drae__text_put(f, "<h3>By class</h3>\n");
     drae__report_plot_tallies(f, report, n_all, report->classes, NULL);
-    drae__text_put(f, "<div class=\"wide\"><table><tr><th>missed of defective</th>");
+    drae__text_put(f, "<div class=\"wide\"><table><thead><tr><th>missed of defective</th>");
     for (int r = 0; r < report->n_regions; r++) {
         drae__report_region(report, report->regions[r], name);
         drae__text_print(f, "<th>%s</th>", name);
     }
-    drae__text_put(f, "<th>all</th></tr>\n");
+    drae__text_put(f, "<th>all</th></tr></thead>\n");
     for (size_t c = 0; c < n_all; c++) {
         drae__text_put(f, "<tr><td>");
         drae__text_html(f, report->defect_name(report->context, report->classes[c].key));

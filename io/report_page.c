@@ -57,7 +57,7 @@ static const char style[] =
     "table{font-size:7.6pt}\n"
     "th,td{padding:3px 5px}\n"
     "h2,h3,h2+p,h3+p{break-after:avoid}\n"
-    "figure,.card,tr{break-inside:avoid}\n"
+    "figure,.card,tr,thead{break-inside:avoid}\n" /* a heading repeats on the next page */
     ".grid{grid-template-columns:repeat(2,1fr)}\n"
     ".pic img{max-height:46mm;width:auto}}\n";
 

@@ -136,9 +136,9 @@ void drae__report_put_verdicts(drae__text_file *f, const drae__report *report) {
                        "<p class=\"note\">The golden template has no thresholds: --good holds too "
                        "few images of a region.</p>\n");
     }
-    drae__text_put(f, "<div class=\"wide\"><table><tr><th>level</th><th>missed "
+    drae__text_put(f, "<div class=\"wide\"><table><thead><tr><th>level</th><th>missed "
                       "defects</th><th>by product</th><th>false rejects</th><th>by "
-                      "product</th><th>products</th></tr>\n");
+                      "product</th><th>products</th></tr></thead>\n");
     for (size_t i = 0; i < e->n_levels; i++) {
         error_row(f, report, &e->levels[i], false);
         if (b != NULL) {
@@ -152,8 +152,8 @@ void drae__report_put_verdicts(drae__text_file *f, const drae__report *report) {
            "% limits: Clopper-Pearson for the rates; bootstrap by product for balanced accuracy, "
            "or from Clopper-Pearson limits by product where one of the errors never occurred. The "
            "last column is balanced accuracy as published, on other data.</p>\n<div class=\"wide\">"
-           "<table><tr><th>level</th><th>accuracy</th><th>TPR</th><th>TNR</th><th>balanced"
-           "</th><th>published</th></tr>\n");
+           "<table><thead><tr><th>level</th><th>accuracy</th><th>TPR</th><th>TNR</th><th>balanced"
+           "</th><th>published</th></tr></thead>\n");
     for (size_t i = 0; i < e->n_levels; i++) {
         rate_row(f, report, &e->levels[i], false);
         if (b != NULL) {
@@ -187,9 +187,9 @@ static void put_pixels(drae__text_file *f, const drae__report *report) {
                    "<h2>Where the defects are</h2>\n<p>Pixel by pixel against the masks. AUPRO is "
                    "the mean overlap of all connected defects, integrated up to 30 % and 5 % "
                    "false pixels. Percent, 95 % limits by bootstrap by product.</p>\n<div "
-                   "class=\"wide\"><table><tr><th>region</th><th class=\"l\">score</th>"
+                   "class=\"wide\"><table><thead><tr><th>region</th><th class=\"l\">score</th>"
                    "<th>pixel AUROC</th><th>pixel AUPR</th><th>pixel F1max</th><th>AUPRO "
-                   "0.3</th><th>AUPRO 0.05</th></tr>\n");
+                   "0.3</th><th>AUPRO 0.05</th></tr></thead>\n");
     for (int r = 0; r <= report->n_regions; r++) {
         for (size_t s = 0; s < report->n_scores; s++) {
             const drae__report_score *score = &report->scores[s];
@@ -212,10 +212,10 @@ void drae__report_put_scores(drae__text_file *f, const drae__report *report) {
         "<h2>What the scores can tell apart</h2>\n<p>Without any threshold, patch by patch, in "
         "percent with 95 %% limits: AUROC by DeLong in its form for products, the rest by "
         "bootstrap by product (%zu rounds). &ldquo;All regions&rdquo; pools raw scores, which "
-        "differ in scale between regions.</p>\n<div class=\"wide\"><table><tr><th>region"
+        "differ in scale between regions.</p>\n<div class=\"wide\"><table><thead><tr><th>region"
         "</th><th class=\"l\">score</th><th>AUROC</th><th>AUPR</th><th>F1max</th>"
         "<th>detected at %.3g %% false rejects</th><th>false rejects at full "
-        "detection</th></tr>\n",
+        "detection</th></tr></thead>\n",
         report->rounds, 100.0 * report->rate);
     for (int r = 0; r <= report->n_regions; r++) {
         for (size_t s = 0; s < report->n_scores; s++) {

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "model/record.h"
+#include "tests/run.h"
 
 #include <check.h>
 #include <math.h>
@@ -219,11 +220,8 @@ int main(void) {
     tcase_add_test(t, a_few_patches_are_drawn_one_by_one);
     tcase_add_test(t, every_axis_has_numbers);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    int status = drae_run_suite(suite);
     (void)unlink(path);
     (void)rmdir(folder);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return status;
 }
