@@ -4,6 +4,8 @@
 
     scripts/benchmarks/kit.py OUT
 
+Of the three reports (kit, single, knapp) those that OUT has; one that is missing is named.
+
 Standard library only; never part of build or tests.
 """
 import json
@@ -13,7 +15,9 @@ import sys
 PRODUCT, RUN = "strip", "product"  # a product in one run; the vote over its runs
 
 
-def load(path: pathlib.Path) -> dict:
+def load(path: pathlib.Path) -> dict | None:
+    if not path.exists():
+        return None
     with open(path, encoding="utf-8") as file:
         return json.load(file)
 
@@ -91,32 +95,42 @@ def main() -> None:
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     out = pathlib.Path(sys.argv[1])
-    kit, single = load(out / "kit/report.json"), load(out / "single/report.json")
-    knapp = load(out / "knapp/knapp.json")
-    model = kit["provenance"]["model"]
+    kit, single, knapp = (load(out / name) for name in
+                          ("kit/report.json", "single/report.json", "knapp/knapp.json"))
+    if kit is None and single is None:
+        sys.exit(f"kit.py: {out}: neither kit/report.json nor single/report.json; run kit.sh first")
+    model = (kit or single)["provenance"]["model"]
     print(f"Engine {model['engine_sha256'][:16]}, width {model['width']}, {model['precision']}, "
           f"{model['training_steps']} training steps. Missed defects, false rejects and balanced accuracy in percent, "
           "with 95 % limits by product.\n")
     print("| level | missed defects | false rejects | balanced accuracy | golden template | published | lower limit above it |")
     print("|---|---|---|---|---|---|---|")
-    for region, name in enumerate(["R0 flag", "R1 top body"]):
-        print(row(name, kit, "patch", region))
-    for region, name in ((2, "R2 liquid body, one frame"), (3, "R3 bottom, one frame")):
-        print(row(name, single, "patch", region))
-    print(row("product (strip)", kit, PRODUCT, None))
-    print(row("run (vote of the runs)", kit, RUN, None))
-    print("\nMissed on the kit of one frame, by class and region:\n")
-    print("\n".join(defects(single)))
+    if kit is not None:
+        for region, name in enumerate(["R0 flag", "R1 top body"]):
+            print(row(name, kit, "patch", region))
+    if single is not None:
+        for region, name in ((2, "R2 liquid body, one frame"), (3, "R3 bottom, one frame")):
+            print(row(name, single, "patch", region))
+    if kit is not None:
+        print(row("product (strip)", kit, PRODUCT, None))
+        print(row("run (vote of the runs)", kit, RUN, None))
+    details, name = (single, "the kit of one frame") if single is not None else (kit, "the kit of many runs")
+    print(f"\nMissed on {name}, by class and region:\n")
+    print("\n".join(defects(details)))
     print("\nBy longer side of the mask, px:\n")
-    print("\n".join(sizes(single, "defect_extent_px", "extent, px")))
+    print("\n".join(sizes(details, "defect_extent_px", "extent, px")))
     print("\nBy contrast between mask and surroundings, grey levels:\n")
-    print("\n".join(sizes(single, "defect_contrast", "contrast")))
-    print("\nAUROC per patch on the kit of one frame:\n")
-    print("\n".join(image(single)))
-    d, f = knapp["detection"], knapp["false_rejects"]
-    print(f"\nKnapp: of {knapp['n_bad']} defective vials {knapp['zones_bad']['reject']} lie in the reject zone; their "
-          f"inspections reject {100 * d['value']:.1f} % [{100 * d['low']:.1f}, {100 * d['high']:.1f}], those of "
-          f"{knapp['n_good']} good vials {100 * f['value']:.2f} % [{100 * f['low']:.2f}, {100 * f['high']:.2f}].")
+    print("\n".join(sizes(details, "defect_contrast", "contrast")))
+    print(f"\nAUROC per patch on {name}:\n")
+    print("\n".join(image(details)))
+    if knapp is not None:
+        d, f = knapp["detection"], knapp["false_rejects"]
+        print(f"\nKnapp: of {knapp['n_bad']} defective vials {knapp['zones_bad']['reject']} lie in the reject zone; their "
+              f"inspections reject {100 * d['value']:.1f} % [{100 * d['low']:.1f}, {100 * d['high']:.1f}], those of "
+              f"{knapp['n_good']} good vials {100 * f['value']:.2f} % [{100 * f['low']:.2f}, {100 * f['high']:.2f}].")
+    missing = [name for name, report in (("kit", kit), ("single", single), ("knapp", knapp)) if report is None]
+    if missing:
+        print(f"\nNot run: {', '.join(missing)}.")
 
 
 if __name__ == "__main__":
