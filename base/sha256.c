@@ -14,11 +14,15 @@ static const uint32_t K[64] = {
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
-static uint32_t rotate(uint32_t x, int n) {
+/* Sanitizers leave the arithmetic alone: its arrays are of fixed size, and watched it is most of
+ * the time of a suite that hashes. What callers hand over they see copied by update. */
+#define UNWATCHED __attribute__((no_sanitize("address", "undefined")))
+
+UNWATCHED static uint32_t rotate(uint32_t x, int n) {
     return (x >> n) | (x << (32 - n));
 }
 
-static void compress(uint32_t state[8], const uint8_t block[64]) {
+UNWATCHED static void compress(uint32_t state[8], const uint8_t block[64]) {
     uint32_t w[64];
     for (int t = 0; t < 16; t++) {
         w[t] = (uint32_t)block[4 * t] << 24 | (uint32_t)block[4 * t + 1] << 16 |
@@ -79,7 +83,8 @@ void drae__sha256_update(drae__sha256 *hash, const void *data, size_t n_bytes) {
         compress(hash->state, hash->block);
     }
     for (; n_bytes >= 64; src += 64, n_bytes -= 64) {
-        compress(hash->state, src);
+        memcpy(hash->block, src, 64);
+        compress(hash->state, hash->block);
     }
     if (n_bytes > 0) {
         memcpy(hash->block, src, n_bytes);

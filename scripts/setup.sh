@@ -4,13 +4,14 @@
 # for no rights, when everything is there.
 #   scripts/setup.sh            the whole product
 #   scripts/setup.sh --engine   the engine side only: a C compiler, CMake, Ninja
-#   scripts/setup.sh --dev      also what developers run: clang-format, clang-tidy, libFuzzer, MPI
+#   scripts/setup.sh --ci       also what scripts/test.sh runs: clang-format, MPI
+#   scripts/setup.sh --dev      and what developers run: clang-tidy, libFuzzer
 set -euo pipefail
 
 case "${1:-}" in
-'' | --engine | --dev) ;;
+'' | --engine | --ci | --dev) ;;
 *)
-    echo "usage: scripts/setup.sh [--engine|--dev]" >&2
+    echo "usage: scripts/setup.sh [--engine|--ci|--dev]" >&2
     exit 2
     ;;
 esac
@@ -19,8 +20,11 @@ if [ "${1:-}" != "--engine" ]; then
     packages+=(libhdf5-dev zlib1g-dev libdnnl-dev ocl-icd-opencl-dev libspng-dev libtiff-dev
         libturbojpeg0-dev libcyaml-dev libyaml-dev libjansson-dev check)
 fi
+case "${1:-}" in
+--ci | --dev) packages+=(clang-format git libopenmpi-dev openmpi-bin) ;;
+esac
 if [ "${1:-}" = "--dev" ]; then
-    packages+=(clang clang-format clang-tidy libclang-rt-14-dev git libopenmpi-dev openmpi-bin)
+    packages+=(clang clang-tidy libclang-rt-14-dev)
 fi
 
 missing=()

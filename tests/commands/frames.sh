@@ -8,14 +8,14 @@ source "$(dirname "$0")/lib.sh"
 
 models=("$DRAE_SOURCE"/weights/*.h5)
 model=${models[0]}
-strips=20
+strips=10
 moved=(--frame-shift 20 --frame-turn 1)
 
 # ---- thresholds from good patches that were cut as the line cuts them ---------------------------
-ok "$DRAE" synth -q --frames-out good --strips 12 --runs 1 --frames 1 --good-only --seed 12 \
+ok "$DRAE" synth -q --frames-out good --strips 8 --runs 1 --frames 1 --good-only --seed 12 \
     --first-product 200000 "${moved[@]}"
 ok "$DRAE" import -q -o good.h5 --layout frames --recipe good/recipe.yaml good
-ok "$DRAE" calibrate -q --model "$model" --data good.h5 -o cal.h5 --score phi --false-reject 0.02 \
+ok "$DRAE" calibrate -q --model "$model" --data good.h5 -o cal.h5 --score phi --false-reject 0.025 \
     --small-sample
 ok "$DRAE" compile --model cal.h5 -o line.drae
 
@@ -41,12 +41,17 @@ paste -d' ' still.txt moved.txt | awk '
     END {spread = sqrt(square / n - (sum / n) ^ 2)
          printf "%d patches: scores spread %.5f, moving changes them by %.5f (rms), %d flips, %d far from the threshold\n",
              n, spread, sqrt(dd / n), flips, far
-         exit !(sqrt(dd / n) < 0.1 * spread && flips <= 8 && far == 0)}' >compare.txt
+         exit !(sqrt(dd / n) < 0.1 * spread && flips <= 4 && far == 0)}' >compare.txt
 check "moving a part changes scores little: $(cat compare.txt)" test "${PIPESTATUS[1]}" -eq 0
 cat compare.txt
 strip_verdicts() {
     grep '"type":"strip"' "$1.out/results.jsonl" | grep -oE '"product":[0-9]+|"reject":(true|false)' | paste - -
 }
-check "at most two strips of $strips at their threshold change sides" \
-    test "$(diff <(strip_verdicts still) <(strip_verdicts moved) | grep -c '^<')" -le 2
+check "at most one strip of $strips at its threshold changes sides" \
+    test "$(diff <(strip_verdicts still) <(strip_verdicts moved) | grep -c '^<')" -le 1
+
+# ---- labelled defects: their masks are outlined on the overlays -----------------------------------
+ok "$DRAE" synth -q -o masked.h5 --strips 1 --runs 1 --frames 1 --defect-rate 1 --seed 5
+ok "$DRAE" inspect -q --engine line.drae --data masked.h5 --out masked --heatmaps all
+check "an overlay a patch, with its mask" test "$(find masked/patches -name '*.png' | wc -l)" -eq 20
 finish

@@ -88,13 +88,10 @@ expect 2 'kept.h5: is there already; --force' "$DRAE" import -q --tile -o kept.h
 check "an older file is spared" cmp train.h5 kept.h5
 expect 1 'kept.h5' small_files 100 "$DRAE" import -q --deflate 0 --tile -o kept.h5 --force photos
 check "a full disk spares the older file" cmp train.h5 kept.h5
-for i in $(seq 40); do ln -s 000.png "cat/train/good/l$i.png"; done
+for i in $(seq 100); do ln -s 000.png "cat/train/good/l$i.png"; done
 "$DRAE" import -q --tile --size 64 -o stop.h5 cat/train/good >stdout.txt 2>stderr.txt &
 victim=$!
-for _ in $(seq 100); do
-    compgen -G 'stop.h5*' >/dev/null && break
-    sleep 0.05
-done
+await "$victim" compgen -G 'stop.h5*'
 kill -INT "$victim"
 wait "$victim"
 check "Ctrl-C ends with status 5" test $? -eq 5

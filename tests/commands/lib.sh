@@ -67,6 +67,28 @@ small_files() (
     exec "$@"
 )
 
+# await PID CONDITION...: until it holds, or the process is gone. A minute is for a machine that has more
+# to do: no test asks how long it took, and what follows sees what came of it.
+await() {
+    local pid=$1 _
+    shift
+    for _ in $(seq 1200); do
+        "$@" >/dev/null 2>&1 && return
+        kill -0 "$pid" 2>/dev/null || return
+        sleep 0.05
+    done
+}
+
+# kit FILE SIZE OPTION...: strips of drae synth, cut into patches of SIZE pixels a side, without masks;
+# the frames are in FILE.frames, with the recipe. Its own data sets have 256: 16 times the work of 64.
+kit() {
+    local file=$1 size=$2
+    shift 2
+    "$DRAE" synth -q --frames-out "$file.frames" "$@" &&
+        sed -i "s/^patch: .*/patch: {size: $size}/" "$file.frames/recipe.yaml" &&
+        "$DRAE" import -q -o "$file" --layout frames --recipe "$file.frames/recipe.yaml" "$file.frames"
+}
+
 finish() {
     echo "$((cases - failures)) passed, $failures failed"
     [ "$cases" -gt 0 ] && [ "$failures" -eq 0 ]

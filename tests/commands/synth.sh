@@ -73,10 +73,7 @@ check "no half frame and no labels of a part of the kit" \
 # ---- Ctrl-C -------------------------------------------------------------------------------------
 "$DRAE" synth -q -o stop.h5 --frames-out stop --strips 5000 --seed 5 >stdout.txt 2>stderr.txt &
 victim=$!
-for _ in $(seq 200); do
-    [ -e stop/b000_p000001_r00_f00.png ] && break
-    sleep 0.1
-done
+await "$victim" test -e stop/b000_p000001_r00_f00.png
 kill -INT "$victim"
 wait "$victim"
 check "Ctrl-C ends with status 5" test $? -eq 5

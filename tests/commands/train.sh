@@ -5,34 +5,31 @@
 # shellcheck source=tests/commands/lib.sh
 source "$(dirname "$0")/lib.sh"
 
-ok "$DRAE" synth -q --frames-out frames --strips 1 --runs 1 --frames 2 --good-only --seed 9
-mkdir photos
-cp frames/*_f*.png photos/
-ok "$DRAE" import -q --tile --size 32 -o tiles.h5 photos
-common=(--quiet --data tiles.h5 --width 8 --latent 8 --batch 8 --seed 3)
+ok kit tiles.h5 32 --strips 4 --runs 1 --frames 2 --good-only --seed 9
+common=(--quiet --data tiles.h5 --width 8 --latent 8 --batch 4 --seed 3)
 
 # ---- the same weights, straight through or in pieces --------------------------------------------
-ok "$DRAE" train "${common[@]}" --out straight --max-steps 12
+ok "$DRAE" train "${common[@]}" --out straight --max-steps 6
 check "model, checkpoint, log, curves, settings" test -s straight/model.h5 -a -s straight/checkpoint.h5 \
     -a -s straight/log.jsonl -a -s straight/curves.svg -a -s straight/config.yaml
 check "a preview" test -n "$(find straight -name 'preview-*.png')"
-ok "$DRAE" train "${common[@]}" --out again --max-steps 12
+ok "$DRAE" train "${common[@]}" --out again --max-steps 6
 check "the same run again gives the same model, byte for byte" cmp straight/model.h5 again/model.h5
-ok "$DRAE" train "${common[@]}" --out pieces --max-steps 5
-ok "$DRAE" train "${common[@]}" --out pieces --max-steps 9 --resume
-ok "$DRAE" train "${common[@]}" --out pieces --max-steps 12 --resume
+ok "$DRAE" train "${common[@]}" --out pieces --max-steps 2
+ok "$DRAE" train "${common[@]}" --out pieces --max-steps 4 --resume
+ok "$DRAE" train "${common[@]}" --out pieces --max-steps 6 --resume
 check "resumed twice: the same model" cmp straight/model.h5 pieces/model.h5
 check "the log counts every step once" \
-    test "$(grep -c '"epoch":' pieces/log.jsonl)" -eq 12
+    test "$(grep -c '"epoch":' pieces/log.jsonl)" -eq 6
 
 # ---- Ctrl-C and kill -9 -------------------------------------------------------------------------
+stepped() { # FOLDER: some steps are done, some saved
+    test -s "$1/checkpoint.h5" && grep -q '"step":3,' "$1/log.jsonl"
+}
 interrupt() { # SIGNAL FOLDER: starts a long run, waits for some steps, sends the signal
     "$DRAE" train "${common[@]}" --out "$2" --epochs 1000 --checkpoint-minutes 0.01 >stdout.txt 2>stderr.txt &
     local run=$!
-    for _ in $(seq 300); do
-        [ -s "$2/checkpoint.h5" ] && grep -q '"step":3,' "$2/log.jsonl" && break
-        sleep 0.1
-    done
+    await "$run" stepped "$2"
     kill "-$1" "$run"
     wait "$run"
 }
@@ -67,10 +64,7 @@ check "what was refused leaves no model" test ! -e no/model.h5
 # ---- two processes on one output ----------------------------------------------------------------
 "$DRAE" train "${common[@]}" --out shared --epochs 1000 >/dev/null 2>&1 &
 first=$!
-for _ in $(seq 300); do
-    [ -s shared/log.jsonl ] && break
-    sleep 0.1
-done
+await "$first" test -s shared/log.jsonl
 expect 1 'another process' "$DRAE" train "${common[@]}" --out shared --max-steps 1
 kill -INT "$first"
 wait "$first"

@@ -10,13 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* u(path, i) of tests/golden/README.md. */
-static double golden_u(const char *path, uint64_t i) {
+/* u(path, i) of tests/golden/README.md: what it makes of the path, and of that and i. */
+static uint64_t golden_key(const char *path) {
     uint64_t h = 14695981039346656037u;
     for (const char *c = path; *c != '\0'; c++) {
         h = (h ^ (uint8_t)*c) * 1099511628211u;
     }
-    uint64_t z = h + (i + 1) * 0x9E3779B97F4A7C15u;
+    return h;
+}
+
+static double golden_u(uint64_t key, uint64_t i) {
+    uint64_t z = key + (i + 1) * 0x9E3779B97F4A7C15u;
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
     z = (z ^ z >> 27) * 0x94D049BB133111EBu;
     z = z ^ z >> 31;
@@ -54,9 +58,10 @@ void e_model(int width, int latent, int size, float slope, drae__model *model) {
         const drae__param *p = &params->items[t];
         char path[96];
         (void)snprintf(path, sizeof path, "generator/%s", p->path);
+        const uint64_t key = golden_key(path);
         for (size_t i = 0; i < p->count; i++) {
             model->data[DRAE__NET_GENERATOR][p->offset + i] =
-                (float)golden_value(p, golden_u(path, i));
+                (float)golden_value(p, golden_u(key, i));
         }
     }
 }
@@ -64,12 +69,13 @@ void e_model(int width, int latent, int size, float slope, drae__model *model) {
 uint8_t *e_images(int n, int size) {
     size_t pixels = (size_t)size * (size_t)size;
     uint8_t *images = malloc((size_t)n * pixels);
+    const uint64_t key = golden_key("input/x");
     ck_assert_ptr_nonnull(images);
     for (size_t i = 0; i < (size_t)n * pixels; i++) {
         double s = (double)(i / pixels), r = (double)(i % pixels / (size_t)size);
         double c = (double)(i % (size_t)size);
-        double v = 255.0 * (0.5 + 0.35 * sin(0.37 * r + 0.21 * c + s) +
-                            0.15 * (golden_u("input/x", i) - 0.5));
+        double v =
+            255.0 * (0.5 + 0.35 * sin(0.37 * r + 0.21 * c + s) + 0.15 * (golden_u(key, i) - 0.5));
         images[i] = (uint8_t)lrint(v);
     }
     return images;
@@ -79,22 +85,28 @@ void e_maps(drae__model *model, int region) {
     size_t pixels = (size_t)model->arch.size * (size_t)model->arch.size;
     drae__err err;
     float *maps = NULL;
+    const uint64_t mean = golden_key("mean"), scale = golden_key("scale");
     ck_assert_int_eq(drae__model_add_maps(model, region, &maps, &err), DRAE_OK);
     for (size_t i = 0; i < pixels; i++) {
-        maps[i] = (float)(0.02 * (golden_u("mean", i + (size_t)region) - 0.5));
-        maps[pixels + i] = (float)(0.02 + 0.1 * golden_u("scale", i + (size_t)region));
+        maps[i] = (float)(0.02 * (golden_u(mean, i + (size_t)region) - 0.5));
+        maps[pixels + i] = (float)(0.02 + 0.1 * golden_u(scale, i + (size_t)region));
     }
 }
 
-static e_engine compile_as(const char *precision, int width, int size, int n_regions) {
+/* What an engine is compiled from. */
+typedef struct recipe {
+    const char *precision; /* one of two string literals */
+    int width, size, n_regions;
+} recipe;
+
+static e_engine compile(const recipe *of) {
     drae__model model;
     drae__err err = {{0}};
     drae__compile_report report;
     e_engine engine;
-    uint8_t *bytes;
-    e_model(width, 64, size, 0.2f, &model);
-    model.calibration.n_regions = n_regions;
-    for (int r = 0; r < n_regions; r++) {
+    e_model(of->width, 64, of->size, 0.2f, &model);
+    model.calibration.n_regions = of->n_regions;
+    for (int r = 0; r < of->n_regions; r++) {
         model.calibration.threshold[r] = 0.5f + 0.1f * (float)r;
         model.calibration.anchor[r] = 0.1f + 0.1f * (float)r;
         if (r == 1 || r == 2) {
@@ -106,23 +118,52 @@ static e_engine compile_as(const char *precision, int width, int size, int n_reg
         }
     }
     const drae__compile_options options = {
-        .device = DRAE_DEVICE_CPU, .precision = precision, .batch = 60};
-    drae_status status = drae__compile(&model, &options, &bytes, &engine.n_bytes, &report, &err);
+        .device = DRAE_DEVICE_CPU, .precision = of->precision, .batch = 60};
+    drae_status status =
+        drae__compile(&model, &options, &engine.bytes, &engine.n_bytes, &report, &err);
     ck_assert_msg(status == DRAE_OK, "compile: %s", err.text);
     drae__model_free(&model);
-    engine.bytes = drae__aligned_alloc(engine.n_bytes);
-    ck_assert_ptr_nonnull(engine.bytes);
-    memcpy(engine.bytes, bytes, engine.n_bytes);
-    free(bytes);
     return engine;
 }
 
+/* The file of a recipe, compiled once: most tests want one of a few, and compiling one, sanitized,
+ * takes longer than many a test. They are the program's until it ends. */
+static const e_engine *compiled(const recipe *of) {
+    static struct {
+        recipe of;
+        e_engine engine;
+    } known[16];
+    static size_t n_known;
+    for (size_t i = 0; i < n_known; i++) {
+        const recipe *k = &known[i].of;
+        if (strcmp(k->precision, of->precision) == 0 && k->width == of->width &&
+            k->size == of->size && k->n_regions == of->n_regions) {
+            return &known[i].engine;
+        }
+    }
+    ck_assert_uint_lt(n_known, sizeof known / sizeof known[0]);
+    known[n_known].of = *of;
+    known[n_known].engine = compile(of);
+    return &known[n_known++].engine;
+}
+
+static e_engine copy_of(const e_engine *engine) {
+    e_engine copy = {.bytes = drae__aligned_alloc(engine->n_bytes), .n_bytes = engine->n_bytes};
+    ck_assert_ptr_nonnull(copy.bytes);
+    memcpy(copy.bytes, engine->bytes, engine->n_bytes);
+    return copy;
+}
+
 e_engine e_compile(int width, int size, int n_regions) {
-    return compile_as("f32", width, size, n_regions);
+    return copy_of(compiled(&(recipe){"f32", width, size, n_regions}));
 }
 
 e_engine e_compile_bf16(int width, int size, int n_regions) {
-    return compile_as("bf16", width, size, n_regions);
+    return copy_of(compiled(&(recipe){"bf16", width, size, n_regions}));
+}
+
+e_engine e_compile_again(int width, int size, int n_regions) {
+    return compile(&(recipe){"f32", width, size, n_regions});
 }
 
 void e_engine_free(e_engine *engine) {

@@ -29,10 +29,14 @@ typedef struct e_engine {
     size_t n_bytes;
 } e_engine;
 
-/* Compiles a model (uncalibrated where n_regions is 0, else thresholds 0.5, 0.6, ... and anchors
- * 0.1, 0.2, ...). Regions 1 and 2 have maps, and z decides in region 1. Freed by e_engine_free. */
+/* A compiled model (uncalibrated where n_regions is 0, else thresholds 0.5, 0.6, ... and anchors
+ * 0.1, 0.2, ...). Regions 1 and 2 have maps, and z decides in region 1. Compiled the first time, a
+ * copy from then on. Freed by e_engine_free. */
 e_engine e_compile(int width, int size, int n_regions);
 void e_engine_free(e_engine *engine);
+
+/* The same, compiled now. */
+e_engine e_compile_again(int width, int size, int n_regions);
 
 /* The same with convolutions in bf16. */
 e_engine e_compile_bf16(int width, int size, int n_regions);

@@ -5,6 +5,7 @@
  * own allocator, this test is not built.
  */
 #include "tests/engine/support.h"
+#include "tests/run.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -158,10 +159,5 @@ int main(void) {
     tcase_add_loop_test(tc, inference_allocates_nothing, 2, 8);
     tcase_add_test(tc, nothing_grows_over_ten_thousand_batches);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    int run = srunner_ntests_run(runner);
-    srunner_free(runner);
-    return failed == 0 && run > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

@@ -3,10 +3,13 @@
 
 #include <dirent.h>
 #include <libgen.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char folder[256];
@@ -153,4 +156,49 @@ size_t count_temporaries(const char *path) {
     }
     (void)closedir(dir);
     return n;
+}
+
+/* Fails unless the file is those bytes; frees them. */
+static void unchanged(const char *path, uint8_t *before, size_t n_before) {
+    size_t n_after;
+    uint8_t *after = read_bytes(path, &n_after);
+    ck_assert_uint_eq(n_before, n_after);
+    ck_assert_mem_eq(before, after, n_before);
+    free(before);
+    free(after);
+}
+
+void survives_kill(const char *path, void (*begin)(const char *path)) {
+    size_t n;
+    uint8_t *before = read_bytes(path, &n);
+    pid_t child = fork();
+    if (child == 0) {
+        begin(path);
+        (void)kill(getpid(), SIGKILL);
+    }
+    int how = 0;
+    ck_assert_int_eq(waitpid(child, &how, 0), child);
+    ck_assert(WIFSIGNALED(how));
+    unchanged(path, before, n);
+}
+
+void survives_full_disk(const char *path, size_t end, size_t step,
+                        drae_status (*save)(const char *path, drae__err *err)) {
+    struct rlimit old, small;
+    size_t n, temporaries = count_temporaries(path);
+    uint8_t *before = read_bytes(path, &n);
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &old), 0);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    for (size_t limit = 0; limit < end; limit += step) {
+        drae__err err = {{0}};
+        small = old;
+        small.rlim_cur = limit;
+        ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+        drae_status status = save(path, &err);
+        ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
+        ck_assert_msg(status == DRAE_ERROR_IO, "limit %zu: %d %s", limit, status, err.text);
+        ck_assert_msg(strstr(err.text, "File too large") != NULL, "%s", err.text);
+        ck_assert_uint_eq(count_temporaries(path), temporaries);
+    }
+    unchanged(path, before, n);
 }

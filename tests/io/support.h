@@ -49,4 +49,13 @@ bool exists(const char *path);
 /* Number of entries in the folder of path whose name ends in ".tmp". */
 size_t count_temporaries(const char *path);
 
+/* The file at path is what it was after a process that began to write another in its place was
+ * killed: `begin` writes, and does not finish. */
+void survives_kill(const char *path, void (*begin)(const char *path));
+
+/* The same where the disk is full when so many bytes are written: `save` says so, at every limit
+ * below end, and leaves no temporary file. */
+void survives_full_disk(const char *path, size_t end, size_t step,
+                        drae_status (*save)(const char *path, drae__err *err));
+
 #endif

@@ -7,12 +7,8 @@
 #include "tests/run.h"
 
 #include <float.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 /* ---- blobs ---- */
 
@@ -82,47 +78,31 @@ END_TEST
 
 /* ---- a checkpoint that is killed or meets a full disk ---- */
 
+static void begin_checkpoint(const char *path) {
+    drae__model model;
+    make_model(&model, 1);
+    drae__blob_writer *writer = NULL;
+    if (drae__blob_create(path, "checkpoint", &writer, NULL) == DRAE_OK) {
+        (void)drae__weights_put(writer, &model, 1, NULL);
+    }
+}
+
+static drae_status save_checkpoint(const char *path, drae__err *e) {
+    drae__model model;
+    make_model(&model, 1);
+    drae_status status = drae__weights_save(path, &model, 0, e);
+    drae__model_free(&model);
+    return status;
+}
+
 START_TEST(checkpoints_survive) {
     const char *path = scratch("checkpoint.h5");
     save_generator(path, 0);
-    size_t n_before, n_after;
-    uint8_t *before = read_bytes(path, &n_before);
-    pid_t child = fork();
-    if (child == 0) {
-        drae__model model;
-        make_model(&model, 1);
-        drae__blob_writer *writer = NULL;
-        if (drae__blob_create(path, "checkpoint", &writer, NULL) == DRAE_OK) {
-            (void)drae__weights_put(writer, &model, 1, NULL);
-        }
-        (void)kill(getpid(), SIGKILL);
-    }
-    int how = 0;
-    ck_assert_int_eq(waitpid(child, &how, 0), child);
-    ck_assert(WIFSIGNALED(how));
+    size_t n;
+    free(read_bytes(path, &n));
+    survives_kill(path, begin_checkpoint);
     ck_assert_int_eq(load(path), DRAE_OK);
-    struct rlimit old, small;
-    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &old), 0);
-    (void)signal(SIGXFSZ, SIG_IGN);
-    drae__model model;
-    make_model(&model, 1);
-    size_t temporaries = count_temporaries(path); /* the killed one's */
-    for (rlim_t limit = 0; limit < n_before; limit += n_before / 11 + 1) {
-        small = old;
-        small.rlim_cur = limit;
-        ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
-        drae_status status = drae__weights_save(path, &model, 0, &err);
-        ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
-        ck_assert_msg(status == DRAE_ERROR_IO, "limit %lu: %d %s", (unsigned long)limit, status,
-                      err.text);
-        ck_assert_uint_eq(count_temporaries(path), temporaries);
-    }
-    drae__model_free(&model);
-    uint8_t *after = read_bytes(path, &n_after);
-    ck_assert_uint_eq(n_before, n_after);
-    ck_assert_mem_eq(before, after, n_before);
-    free(before);
-    free(after);
+    survives_full_disk(path, n, n / 11 + 1, save_checkpoint);
 }
 END_TEST
 

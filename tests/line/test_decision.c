@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The decision rules: patch -> vial -> strip -> product, and everything that must fail closed. */
 #include "drae/line.h"
+#include "tests/run.h"
 
 #include <check.h>
 #include <float.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { FRAMES = 3, VIALS = 5, REGIONS = 4 };
@@ -507,9 +507,5 @@ int main(void) {
     TCase *product = tcase_create("product");
     tcase_add_test(product, vote_seven_of_ten);
     suite_add_tcase(suite, product);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

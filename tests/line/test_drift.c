@@ -5,10 +5,10 @@
 #include "base/philox.h"
 #include "line/mask.h"
 #include "line/statistics.h"
+#include "tests/run.h"
 
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 START_TEST(reference_is_robust) {
@@ -226,9 +226,5 @@ int main(void) {
     tcase_add_test(t, means_by_cluster);
     tcase_add_test(t, moments_of_an_image);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

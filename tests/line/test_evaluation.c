@@ -6,10 +6,10 @@
 #include "line/knapp.h"
 #include "line/mask.h"
 #include "line/template.h"
+#include "tests/run.h"
 
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* 6 products of 3 runs, 2 vials, 2 regions: 72 patches. Products 0 and 1 have a defect on vial 1,
@@ -330,9 +330,5 @@ int main(void) {
     tcase_add_test(t, knapp_by_hand);
     tcase_add_test(t, knapp_without_people);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

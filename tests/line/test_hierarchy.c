@@ -3,9 +3,9 @@
 #include "line/hierarchy.h"
 
 #include "drae/line.h"
+#include "tests/run.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static drae__record unrecorded(void) {
@@ -213,9 +213,5 @@ int main(void) {
     tcase_add_test(tcase, more_levels_than_a_strip_can_have);
     tcase_add_test(tcase, vote_is_seven_of_ten_in_proportion);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

@@ -3,10 +3,10 @@
 #include "line/bootstrap.h"
 #include "line/pixel.h"
 #include "statistics_cases.h"
+#include "tests/run.h"
 
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { N_RANKING = sizeof ranking_cases / sizeof ranking_cases[0] };
@@ -429,9 +429,5 @@ int main(void) {
     tcase_add_test(t, pixels_without_a_defect);
     tcase_add_test(t, components_touch_by_corners);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

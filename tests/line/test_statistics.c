@@ -3,10 +3,10 @@
 #include "line/statistics.h"
 
 #include "base/philox.h"
+#include "tests/run.h"
 
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 START_TEST(quantile_is_the_inverse_of_the_distribution_function) {
@@ -249,9 +249,5 @@ int main(void) {
     tcase_add_test(ranks, auroc_equals_counting_all_pairs);
     tcase_add_test(ranks, counts_name_both_errors);
     suite_add_tcase(suite, ranks);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The stream of products: any order, late and missing results, slots, the vote, presets. */
 #include "drae/line.h"
+#include "tests/run.h"
 
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { PRODUCTS = 2, RUNS = 3, NEEDED = 2, FRAMES = 1, VIALS = 2, REGIONS = 2 };
@@ -220,9 +220,5 @@ int main(void) {
     tcase_add_test(t, published_thresholds);
     tcase_add_test(t, undecided_runs_leave_a_product_open_where_allowed);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

@@ -4,10 +4,10 @@
 
 #include "base/philox.h"
 #include "line/intervals.h"
+#include "tests/run.h"
 
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static drae_status threshold(size_t n, float *scores, double rate, double confidence,
@@ -224,9 +224,5 @@ int main(void) {
     tcase_add_test(t, one_product_is_one_item);
     tcase_add_test(t, a_small_sample_is_told_with_an_open_limit);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

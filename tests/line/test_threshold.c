@@ -2,10 +2,10 @@
 /* Thresholds with their origin: rates of alike items, least cost, doubt about a model. */
 #include "line/learned.h"
 #include "line/threshold.h"
+#include "tests/run.h"
 
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { N = 1000 };
@@ -86,9 +86,5 @@ int main(void) {
     tcase_add_test(t, least_cost_weighs_both_errors);
     tcase_add_test(t, a_model_that_learned_nothing_is_doubted);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

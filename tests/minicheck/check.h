@@ -27,6 +27,7 @@ typedef struct minicheck_test {
     int begin, end;
     struct minicheck_test *next;
 } minicheck_test;
+typedef minicheck_test TTest;
 
 typedef struct TCase {
     const char *name;
@@ -275,8 +276,12 @@ static inline void minicheck_run_case(SRunner *runner, const TCase *tcase) {
 }
 
 static inline void srunner_run_all(SRunner *runner, enum print_output mode) {
+    const char *only = getenv("CK_RUN_SUITE");
     (void)mode;
     for (const Suite *suite = runner->suites; suite != NULL; suite = suite->next) {
+        if (only != NULL && strcmp(only, suite->name) != 0) {
+            continue;
+        }
         printf("Running suite(s): %s\n", suite->name);
         for (const TCase *tcase = suite->cases; tcase != NULL; tcase = tcase->next) {
             minicheck_run_case(runner, tcase);

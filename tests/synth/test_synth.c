@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Frames of good strips: repeatable, varied where they should be, quiet where they should be. */
 #include "tests/synth/suites.h"
+#include "tests/run.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -302,9 +303,5 @@ int main(void) {
     suite_add_tcase(suite, defect_cases());
     suite_add_tcase(suite, driver_cases());
     suite_add_tcase(suite, recipe_cases());
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

@@ -17,8 +17,8 @@ extern const char *const set_paths[1];
 /* What the runs of options_for have said since set_up. */
 extern char news[2000];
 
-/* A fresh folder (s_remove_folder takes it away) with N good patches of SIZE x SIZE, two a product.
- */
+/* Before each test: a fresh folder with N good patches of SIZE x SIZE, two a product, and no news.
+ * s_remove_folder takes it away. */
 void set_up(void);
 
 /* Quiet, revision "test", no trace. */

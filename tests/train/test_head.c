@@ -7,6 +7,7 @@
 #include "train/head.h"
 #include "train/head_defects.h"
 #include "train/head_net.h"
+#include "tests/run.h"
 
 #include <check.h>
 #include <math.h>
@@ -186,9 +187,5 @@ int main(void) {
     tcase_add_test(tc, fit_stops_and_refuses);
     tcase_add_test(tc, peaks_are_the_largest_of_their_squares);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return drae_run_suite(suite);
 }

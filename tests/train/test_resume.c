@@ -86,7 +86,6 @@ static void same_weights(const char *a, const char *b) {
 /* In legs by max_steps: in the middle of an epoch and at its end; two threads. Each leg's last
  * validation is one more candidate for the best model, so only weights and moments are the same. */
 START_TEST(test_resume_bit_exact) {
-    set_up();
     drae__train_config config = s_config();
     config.run.epochs = 2;
     config.run.threads = 2;
@@ -106,7 +105,6 @@ START_TEST(test_resume_bit_exact) {
     same_weights(s_path("straight/checkpoint.h5"), s_path("legs/checkpoint.h5"));
     ck_assert_uint_eq(count_lines(s_path("legs/log.jsonl"), "\"ms\""), 12);
     ck_assert_uint_eq(count_lines(s_path("legs/log.jsonl"), "\"epochs\""), 2);
-    s_remove_folder();
 }
 END_TEST
 
@@ -134,7 +132,6 @@ static void *watch_log(void *argument) {
 /* A signal before the first step, twice; then two at any time; everything must be the same, also
  * the model file. */
 START_TEST(test_resume_after_signal) {
-    set_up();
     drae__train_config config = s_config();
     drae__err err;
     watch w = {.stop = 1};
@@ -165,13 +162,11 @@ START_TEST(test_resume_after_signal) {
     same_files(s_path("straight/model.h5"), s_path("legs/model.h5"));
     ck_assert_uint_eq(count_lines(s_path("legs/log.jsonl"), "\"ms\""), 18);
     ck_assert_uint_eq(count_lines(s_path("legs/log.jsonl"), "\"epochs\""), 3);
-    s_remove_folder();
 }
 END_TEST
 
 /* A process that died between checkpoints left a log that is ahead, and perhaps half a line. */
 START_TEST(test_log_is_cut_back) {
-    set_up();
     drae__train_config config = s_config();
     config.run.epochs = 1;
     config.run.max_steps = 3;
@@ -187,12 +182,10 @@ START_TEST(test_log_is_cut_back) {
     must_run(&config, &o);
     ck_assert_uint_eq(count_lines(s_path("run/log.jsonl"), "\"ms\""), 6);
     ck_assert_uint_eq(count_lines(s_path("run/log.jsonl"), "\"epochs\""), 1);
-    s_remove_folder();
 }
 END_TEST
 
 START_TEST(test_resume_refusals) {
-    set_up();
     drae__err err;
     drae__train_config config = s_config(), other;
     config.run.max_steps = 1;
@@ -220,13 +213,13 @@ START_TEST(test_resume_refusals) {
     s_make_set(set_path, SIZE, N + 2, 2, 0); /* other data under the same name */
     ck_assert_int_eq(run(&config, &o, &err), DRAE_ERROR_ARGUMENT);
     ck_assert_msg(strstr(err.text, "other data") != NULL, "%s", err.text);
-    s_remove_folder();
 }
 END_TEST
 
 int main(void) {
     Suite *suite = suite_create("train_resume");
     TCase *tcase = tcase_create("resume");
+    tcase_add_checked_fixture(tcase, set_up, s_remove_folder);
     tcase_add_test(tcase, test_resume_bit_exact);
     tcase_add_test(tcase, test_resume_after_signal);
     tcase_add_test(tcase, test_log_is_cut_back);

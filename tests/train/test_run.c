@@ -17,7 +17,6 @@
 /* ---- what a run does ---- */
 
 START_TEST(test_learns) {
-    set_up();
     drae__train_config config = s_config();
     drae__run_result result;
     drae__err err = {{0}};
@@ -46,12 +45,10 @@ START_TEST(test_learns) {
     drae__model_free(&model);
     ck_assert_int_eq(access(s_path("long/curves.svg"), R_OK), 0);
     ck_assert_int_eq(access(s_path("long/config.yaml"), R_OK), 0);
-    s_remove_folder();
 }
 END_TEST
 
 START_TEST(test_defective_left_out) {
-    set_up();
     drae__train_config config = s_config();
     config.run.max_steps = 1;
     config.run.previews = 3;
@@ -60,13 +57,11 @@ START_TEST(test_defective_left_out) {
     must_run(&config, &o);
     ck_assert_msg(strstr(news, "4 of 20 patches are labelled defective") != NULL, "%s", news);
     ck_assert_int_eq(access(s_path("run/preview-00000001.png"), R_OK), 0);
-    s_remove_folder();
 }
 END_TEST
 
 /* The rate is 0 from the start: nothing improves after the first validation. */
 START_TEST(test_patience_and_limits) {
-    set_up();
     drae__train_config config = s_config();
     drae__run_result result;
     drae__err err = {{0}};
@@ -85,12 +80,10 @@ START_TEST(test_patience_and_limits) {
     ck_assert_msg(drae__run(&config, &o, &result, &err) == DRAE_OK, "%s", err.text);
     ck_assert_int_eq(result.step, 0);
     ck_assert_ptr_nonnull(strstr(result.why, "max_minutes"));
-    s_remove_folder();
 }
 END_TEST
 
 START_TEST(test_refusals) {
-    set_up();
     drae__err err;
     drae__train_config config = s_config(), other = config;
     config.run.max_steps = 1;
@@ -114,12 +107,10 @@ START_TEST(test_refusals) {
     s_make_set(set_path, SIZE, 8, 2, 1);
     ck_assert_int_eq(run(&config, &o, &err), DRAE_ERROR_FILE);
     ck_assert_msg(strstr(err.text, "no good patch") != NULL, "%s", err.text);
-    s_remove_folder();
 }
 END_TEST
 
 START_TEST(test_init_and_trace) {
-    set_up();
     drae__err err = {{0}};
     drae__train_config config = s_config(), wide = config;
     drae__run_options o = options_for(s_path("first"));
@@ -164,7 +155,6 @@ START_TEST(test_init_and_trace) {
     o.out = s_path("third");
     ck_assert_int_eq(run(&wide, &o, &err), DRAE_ERROR_ARGUMENT);
     ck_assert_msg(strstr(err.text, "width 8") != NULL, "%s", err.text);
-    s_remove_folder();
 }
 END_TEST
 
@@ -239,15 +229,17 @@ END_TEST
 
 int main(void) {
     Suite *suite = suite_create("train_run");
-    TCase *tcase = tcase_create("run");
+    TCase *tcase = tcase_create("run"), *steps = tcase_create("not finite");
+    tcase_add_checked_fixture(tcase, set_up, s_remove_folder);
     tcase_add_test(tcase, test_learns);
     tcase_add_test(tcase, test_defective_left_out);
     tcase_add_test(tcase, test_patience_and_limits);
     tcase_add_test(tcase, test_refusals);
     tcase_add_test(tcase, test_init_and_trace);
-    tcase_add_test(tcase, test_not_finite_layer);
-    tcase_add_test(tcase, test_not_finite_input);
-    tcase_add_test(tcase, test_not_finite_overflow);
+    tcase_add_test(steps, test_not_finite_layer);
+    tcase_add_test(steps, test_not_finite_input);
+    tcase_add_test(steps, test_not_finite_overflow);
     suite_add_tcase(suite, tcase);
+    suite_add_tcase(suite, steps);
     return drae_run_suite(suite);
 }
