@@ -84,7 +84,8 @@ INLINE void few_block(const drae__bf16_conv *op, int form, int n, int parity, in
     const walk w = walk_of(op, parity, group);
     const int wide = s->transposed ? op->src_map.w : op->dst_map.w / s->pixels;
     const ptrdiff_t first = (ptrdiff_t)parity * op->dst_map.stride + column;
-    const epilogue e = epilogue_of(op, column, 1);
+    epilogue e = epilogue_of(op, column, 1);
+    e.parts = 1; /* few_terms saw to it; told here, the compiler drops the loops over parts */
     tile_place next = {begin, 0, 1};
     tile_sums before = {.n = 0};
     /* A row of 64 bytes that begins anywhere crosses a cache line; the stem needs 8. */
