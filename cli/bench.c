@@ -216,7 +216,7 @@ static int run(int argc, char **argv) {
         DRAE__CHOICE("precision", &s.precision, "f32|bf16|f16",
                      "of the random network; a file knows its own"),
         DRAE__FLAG("heatmaps", 0, &s.heatmaps, "make both heatmaps of every patch too"),
-        DRAE__FLAG("layers", 0, &s.layers, "time every layer of one more cycle"),
+        DRAE__FLAG("layers", 0, &s.layers, "time every layer of one more cycle, one after the other"),
         DRAE__FLAG("print-plan", 0, &s.print_plan, "print the plan instead of running it"),
         DRAE__CHOICE("arch", &s.arch, "sm_80|sm_86|sm_89|sm_90",
                      "with --print-plan --device cuda: of a card that need not be here"),

@@ -533,6 +533,40 @@ START_TEST(sessions_inside_a_team) {
 }
 END_TEST
 
+/* Where nothing is timed, wide maps run in turns of rows; timed, one layer after the other. */
+START_TEST(turns_of_rows_do_not_matter) {
+    enum { WIDE = 128, PATCHES = 2 };
+    const size_t n_bytes = PATCHES * WIDE * WIDE * sizeof(float);
+    e_engine file = e_compile(8, WIDE, 0);
+    uint8_t *images = e_images(PATCHES, WIDE);
+    float *in_turns = malloc(n_bytes), *timed = malloc(n_bytes), scores[2][PATCHES];
+    for (size_t k = 0; e_kernels(k) != NULL; k++) {
+        drae_engine *engine = e_open(&file, e_kernels(k));
+        drae_session *session = e_session(engine, 1, PATCHES);
+        double *seconds = calloc((size_t)drae__engine_plan(engine)->n_ops + 2, sizeof *seconds);
+        memset(in_turns, 0xa5, n_bytes);
+        memset(timed, 0x5a, n_bytes);
+        ck_assert_int_eq(drae_session_set_output(session, DRAE_OUTPUT_RECON, in_turns, n_bytes),
+                         DRAE_OK);
+        ck_assert_int_eq(drae_session_infer(session, PATCHES, images, NULL, scores[0], NULL),
+                         DRAE_OK);
+        ck_assert_int_eq(drae_session_set_output(session, DRAE_OUTPUT_RECON, timed, n_bytes),
+                         DRAE_OK);
+        ck_assert_int_eq(
+            drae__session_infer_timed(session, PATCHES, images, NULL, scores[1], seconds), DRAE_OK);
+        ck_assert_msg(memcmp(in_turns, timed, n_bytes) == 0, "%s: X^ differs", e_kernels(k));
+        ck_assert_int_eq(memcmp(scores[0], scores[1], sizeof scores[0]), 0);
+        free(seconds);
+        drae_session_destroy(session);
+        drae_engine_close(engine);
+    }
+    free(in_turns);
+    free(timed);
+    free(images);
+    e_engine_free(&file);
+}
+END_TEST
+
 static uint64_t fnv(const void *data, size_t n_bytes) {
     const uint8_t *p = data;
     uint64_t h = 14695981039346656037u;
@@ -579,6 +613,7 @@ Suite *suite_results(void) {
     tcase_add_loop_test(tc, not_a_number_rejects, 0, 2);
     tcase_add_test(tc, two_sessions_at_once);
     tcase_add_loop_test(tc, sessions_inside_a_team, 1, 3);
+    tcase_add_test(tc, turns_of_rows_do_not_matter);
     tcase_add_test(tc, portable_bits);
     suite_add_tcase(suite, tc);
     return suite;
