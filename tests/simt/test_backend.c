@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine/backend_cuda.c on the runtime of tests/simt/runtime: graphs, partial batches, maps,
+/* engine/backend_cuda*.c on the runtime of tests/simt/runtime: graphs, partial batches, maps,
  * several sessions, and an error at each of its calls. */
 #include "engine/backend.h"
 #include "kernels/matched.h"

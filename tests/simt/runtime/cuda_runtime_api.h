@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The calls of the CUDA runtime that engine/backend_cuda.c makes, on the CPU (runtime.cpp): memory
+ * The calls of the CUDA runtime that engine/backend_cuda*.c make, on the CPU (runtime.cpp): memory
  * is the host's, streams run at once, a graph is a list of what was captured, kernels run in the
  * interpreter. Numbers of errors and attributes are CUDA's. Errors can be injected.
  */
