@@ -21,8 +21,9 @@ typedef enum drae__purpose {
     DRAE__PURPOSE_BOOTSTRAP = 8, /* draws of products; index = round */
     DRAE__PURPOSE_BLEMISH = 9,   /* small defects of a calibration; index = patch */
     DRAE__PURPOSE_HEAD = 10,     /* crops of the head; index = step << 16 | crop; weights: ~0 */
-    DRAE__PURPOSE_CHOICE = 11    /* which products make maps; index = every << 48 | block;
+    DRAE__PURPOSE_CHOICE = 11,   /* which products make maps; index = every << 48 | block;
                                     patches of the head: ~0 */
+    DRAE__PURPOSE_THIN = 12      /* which of the patches held out validate; index = number */
 } drae__purpose;
 
 /* One block: out = philox4x32_10(counter, key). */

@@ -61,6 +61,15 @@ static size_t list_good(const drae__record *records, size_t n, uint64_t seed, me
     return n_good;
 }
 
+/* Which of n_held patches number k of n stands for: one of its neighbours, drawn. At a fixed step
+ * it would fall in with the order of the data, and validate by one region of four. */
+static size_t drawn_of(uint64_t seed, size_t k, size_t n, size_t n_held) {
+    const size_t first = k * n_held / n, end = (k + 1) * n_held / n;
+    drae__rng rng;
+    drae__rng_init(&rng, seed, DRAE__PURPOSE_THIN, k);
+    return first + drae__rng_below(&rng, (uint32_t)(end - first));
+}
+
 drae_status drae__split_create(const drae__record *records, size_t n, double fraction,
                                size_t max_patches, uint64_t seed, drae__split *split,
                                drae__err *err) {
@@ -97,14 +106,17 @@ drae_status drae__split_create(const drae__record *records, size_t n, double fra
     split->n_validation = split->n_held_out < max_patches ? split->n_held_out : max_patches;
     split->train = indices; /* training first, then the validating ones behind them */
     split->validation = indices + (n_good - split->n_held_out);
-    size_t held = 0, taken = 0;
+    size_t held = 0;
     for (size_t i = 0; i < n_good; i++) {
-        if (!members[i].validates) {
+        if (members[i].validates) {
+            split->validation[held++] = members[i].patch;
+        } else {
             split->train[split->n_train++] = members[i].patch;
-        } else if (held++ == taken * split->n_held_out / split->n_validation &&
-                   taken < split->n_validation) {
-            split->validation[taken++] = members[i].patch;
         }
+    }
+    for (size_t k = 0; k < split->n_validation; k++) { /* never from before k */
+        split->validation[k] =
+            split->validation[drawn_of(seed, k, split->n_validation, split->n_held_out)];
     }
     free(members);
     if (split->n_train == 0) {

@@ -3,7 +3,8 @@
  * Which patches train and which validate: good ones only, and never the same product on both sides,
  * because its frames resemble each other. Products are put in an order that depends on the seed and
  * on their number alone (Philox, purpose SPLIT), the first of them validate. A patch whose product
- * is not recorded counts as a product of its own.
+ * is not recorded counts as a product of its own. Where fewer patches validate than are held out,
+ * one of every so many neighbours is drawn (purpose THIN).
  */
 #ifndef DRAE_TRAIN_SPLIT_H
 #define DRAE_TRAIN_SPLIT_H
@@ -17,7 +18,7 @@
 typedef struct drae__split {
     size_t *train; /* indices of patches, ascending */
     size_t n_train;
-    size_t *validation; /* the same; at most max_patches of those held out, evenly spaced */
+    size_t *validation; /* the same; at most max_patches of those held out, from all over them */
     size_t n_validation;
     size_t n_held_out;  /* before thinning */
     size_t n_defective; /* left out because they are labelled defective */

@@ -110,7 +110,7 @@ START_TEST(test_split_edges) {
     ck_assert_uint_eq(s.n_validation, 20); /* at least one product where there are two */
     drae__split_free(&s);
     ck_assert_int_eq(drae__split_create(records, N, 0.5, 7, 1, &s, &err), DRAE_OK);
-    ck_assert_uint_eq(s.n_validation, 7); /* thinned, evenly */
+    ck_assert_uint_eq(s.n_validation, 7); /* thinned */
     ck_assert_uint_eq(s.n_held_out, 20);
     for (size_t i = 1; i < s.n_validation; i++) {
         ck_assert_uint_gt(s.validation[i], s.validation[i - 1]);
@@ -131,6 +131,38 @@ START_TEST(test_split_edges) {
         records[i].label = 1;
     }
     ck_assert_int_eq(drae__split_create(records, N, 0.25, 1000, 1, &s, &err), DRAE_ERROR_FILE);
+    free(records);
+}
+END_TEST
+
+/* Patches lie region by region of a vial; thinned by a multiple of the regions, all of them
+ * validate still, each by about its share. */
+START_TEST(test_split_thins_by_drawing) {
+    enum { N = 8000, REGIONS = 4, MOST = 500 };
+    drae__err err = {{0}};
+    drae__record *records = calloc(N, sizeof *records);
+    ck_assert_ptr_nonnull(records);
+    for (size_t i = 0; i < N; i++) {
+        records[i].product = (int32_t)(i / 20);
+        records[i].region = (int8_t)(i % REGIONS);
+    }
+    drae__split s, again;
+    ck_assert_int_eq(drae__split_create(records, N, 0.5, MOST, 3, &s, &err), DRAE_OK);
+    ck_assert_int_eq(drae__split_create(records, N, 0.5, MOST, 3, &again, &err), DRAE_OK);
+    ck_assert_uint_eq(s.n_held_out, N / 2);
+    ck_assert_uint_eq(s.n_validation, MOST);
+    ck_assert_mem_eq(s.validation, again.validation, MOST * sizeof *s.validation);
+    size_t of_region[REGIONS] = {0};
+    for (size_t i = 0; i < MOST; i++) {
+        of_region[records[s.validation[i]].region]++;
+        ck_assert(i == 0 || s.validation[i] > s.validation[i - 1]);
+    }
+    for (int r = 0; r < REGIONS; r++) { /* 125 expected, deviation 10 */
+        ck_assert_msg(of_region[r] > 85 && of_region[r] < 165, "region %d: %zu of %d", r,
+                      of_region[r], MOST);
+    }
+    drae__split_free(&s);
+    drae__split_free(&again);
     free(records);
 }
 END_TEST
@@ -392,6 +424,7 @@ int main(void) {
     tcase_add_test(tcase, test_schedule);
     tcase_add_test(tcase, test_split_products);
     tcase_add_test(tcase, test_split_edges);
+    tcase_add_test(tcase, test_split_thins_by_drawing);
     tcase_add_test(tcase, test_augment_statistics);
     tcase_add_test(tcase, test_augment_angles);
     tcase_add_test(tcase, test_augment_off);
