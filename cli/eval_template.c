@@ -33,19 +33,27 @@ drae_status drae__eval_template(drae__eval *e, drae__err *err) {
     const drae__record *records = drae__dataset_records(e->good);
     size_t n_clusters = 0;
     drae__progress progress;
-    uint32_t *cluster = calloc(n, sizeof *cluster);
+    uint32_t *cluster = calloc(n, sizeof *cluster), *rank = calloc(n, sizeof *rank);
+    bool *good = calloc(n, sizeof *good), *half = calloc(n, sizeof *half);
     float *scores = calloc(n, sizeof *scores);
     float *of_region = calloc(n, sizeof *of_region);
     drae__progress_begin(&progress, "good patches", n, e->o->quiet);
-    if (cluster == NULL || scores == NULL || of_region == NULL) {
+    if (cluster == NULL || rank == NULL || good == NULL || half == NULL || scores == NULL ||
+        of_region == NULL) {
         status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", n);
         goto done;
     }
     DRAE__TRY(drae__template_create(e->size, &e->golden, err));
     DRAE__TRY(drae__clusters_of(records, n, cluster, &n_clusters, err));
+    for (size_t i = 0; i < n; i++) {
+        good[i] = is_good(&records[i]);
+    }
+    for (int r = 0; r < DRAE__REGIONS_MAX; r++) {
+        drae__halve_region(n, records, r, good, cluster, n_clusters, half, rank);
+    }
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; i < n; i++) {
-            if (drae__drawn(cluster[i], 2, n_clusters) != (pass == 0) || !is_good(&records[i])) {
+            if (!good[i] || half[i] != (pass == 0)) {
                 continue;
             }
             if (drae__interrupted) {
@@ -65,8 +73,7 @@ drae_status drae__eval_template(drae__eval *e, drae__err *err) {
         int region = e->report.regions[r];
         size_t count = 0;
         for (size_t i = 0; i < n; i++) {
-            if (records[i].region == region && !drae__drawn(cluster[i], 2, n_clusters) &&
-                is_good(&records[i]) && isfinite(scores[i])) {
+            if (records[i].region == region && good[i] && !half[i] && isfinite(scores[i])) {
                 of_region[count++] = scores[i];
             }
         }
@@ -82,11 +89,14 @@ drae_status drae__eval_template(drae__eval *e, drae__err *err) {
     }
     drae__eval_fact(e, "template", "rate", "%g", e->o->template_rate);
     drae__eval_fact(e, "template", "split",
-                    "one of two neighbouring products, drawn, makes the template, the other its "
-                    "thresholds");
+                    "one of two neighbouring products of a region, drawn, makes the template, the "
+                    "other its thresholds");
 done:
     drae__progress_end(&progress, n);
     free(cluster);
+    free(rank);
+    free(good);
+    free(half);
     free(scores);
     free(of_region);
     return status;

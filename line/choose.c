@@ -92,6 +92,26 @@ size_t drae__choose_share(size_t most, size_t n, const drae__record *records, si
     return kept;
 }
 
+void drae__halve_region(size_t n, const drae__record *records, int region, const bool *take,
+                        const uint32_t *cluster, size_t n_clusters, bool *half, uint32_t *rank) {
+    uint32_t n_products = 0;
+    memset(rank, 0, n_clusters * sizeof *rank);
+    for (size_t i = 0; i < n; i++) {
+        if (take[i] && records[i].region == region) {
+            rank[cluster[i]] = 1;
+        }
+    }
+    for (size_t k = 0; k < n_clusters; k++) { /* from "is there" to how many are before */
+        n_products += rank[k];
+        rank[k] = n_products - rank[k];
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (records[i].region == region) {
+            half[i] = take[i] && drae__drawn(rank[cluster[i]], 2, n_products);
+        }
+    }
+}
+
 drae_status drae__candidate_measure(size_t n_good, float *good, size_t n_defects,
                                     const float *defects, double rate, drae__candidate *candidate,
                                     drae__err *err) {

@@ -41,6 +41,15 @@ bool drae__split_for_maps(size_t n, const int32_t *products, size_t needed, size
  * how many are kept. */
 size_t drae__choose_share(size_t most, size_t n, const drae__record *records, size_t *indices);
 
+/*
+ * Halves the patches of a region by product, for what compares them: half[i] is true where the
+ * product is the one drawn of two neighbours among those that have patches in the region. Patches
+ * that take[i] leaves out are in no half and count for nothing. cluster[n] of n_clusters as of
+ * drae__clusters_of; with at least two products neither side is empty. rank [n_clusters] scratch.
+ */
+void drae__halve_region(size_t n, const drae__record *records, int region, const bool *take,
+                        const uint32_t *cluster, size_t n_clusters, bool *half, uint32_t *rank);
+
 /* One score of a region: what it makes of good patches and of defects. */
 typedef struct drae__candidate {
     float threshold;

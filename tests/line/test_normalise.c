@@ -137,6 +137,35 @@ START_TEST(what_repeats_is_on_both_sides) {
 }
 END_TEST
 
+/* Region 0 has all of 60 products, region 1 three of them, region 2 one good one, region 3 none. */
+START_TEST(every_region_is_halved_by_its_own_products) {
+    enum { PRODUCTS = 60, N = 4 * PRODUCTS };
+    static drae__record records[N];
+    bool take[N], half[N];
+    uint32_t cluster[N], rank[PRODUCTS];
+    for (uint32_t i = 0; i < N; i++) {
+        const uint32_t product = i / 4, region = i % 4;
+        records[i].region = (int32_t)region;
+        cluster[i] = product;
+        take[i] =
+            region == 0 || (region == 1 && product % 25 == 3) || (region == 2 && product == 9);
+    }
+    memset(half, 1, sizeof half);
+    for (int r = 0; r < 4; r++) {
+        drae__halve_region(N, records, r, take, cluster, PRODUCTS, half, rank);
+    }
+    size_t sides[4][2] = {{0}};
+    for (size_t i = 0; i < N; i++) {
+        ck_assert(take[i] || !half[i]);
+        sides[i % 4][half[i]] += take[i];
+        ck_assert(i % 4 != 0 || half[i] == drae__drawn(i / 4, 2, PRODUCTS));
+    }
+    ck_assert(sides[0][0] == 30 && sides[0][1] == 30);
+    ck_assert(sides[1][0] == 1 && sides[1][1] == 2);
+    ck_assert(sides[2][0] == 0 && sides[2][1] == 1 && sides[3][1] == 0);
+}
+END_TEST
+
 START_TEST(every_region_gives_its_share) {
     enum { N = 4000, MIXED = 2000 };
     static drae__record records[2 * N];
@@ -229,6 +258,7 @@ int main(void) {
     tcase_add_test(tc, patches_without_spread_have_a_scale);
     tcase_add_test(tc, products_are_never_on_both_sides);
     tcase_add_test(tc, what_repeats_is_on_both_sides);
+    tcase_add_test(tc, every_region_is_halved_by_its_own_products);
     tcase_add_test(tc, every_region_gives_its_share);
     tcase_add_test(tc, blemishes_are_small_and_the_same_again);
     tcase_add_test(tc, the_score_that_finds_more_decides);
