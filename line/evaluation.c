@@ -31,27 +31,25 @@ static int compare_products(const void *a, const void *b) {
 
 drae_status drae__clusters_of(const drae__record *records, size_t n, uint32_t *cluster,
                               size_t *n_clusters, drae__err *err) {
-    bool named = true;
-    for (size_t i = 0; i < n; i++) {
-        named = named && records[i].product != DRAE__UNRECORDED;
-        cluster[i] = (uint32_t)i;
-    }
-    *n_clusters = n;
-    if (!named || n == 0) {
-        return DRAE_OK;
-    }
-    const drae__record **order = calloc(n, sizeof *order);
+    const drae__record **order = calloc(n > 0 ? n : 1, sizeof *order);
     if (order == NULL) {
         return drae__fail(err, DRAE_ERROR_MEMORY, "no memory to order %zu patches", n);
     }
+    size_t n_named = 0, count = 0;
     for (size_t i = 0; i < n; i++) {
-        order[i] = &records[i];
+        if (records[i].product != DRAE__UNRECORDED) {
+            order[n_named++] = &records[i];
+        }
     }
-    qsort(order, n, sizeof *order, compare_products);
-    size_t count = 0;
-    for (size_t i = 0; i < n; i++) {
+    qsort(order, n_named, sizeof *order, compare_products);
+    for (size_t i = 0; i < n_named; i++) {
         count += i == 0 || compare_products(&order[i - 1], &order[i]) != 0 ? 1 : 0;
         cluster[order[i] - records] = (uint32_t)(count - 1);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (records[i].product == DRAE__UNRECORDED) {
+            cluster[i] = (uint32_t)count++;
+        }
     }
     *n_clusters = count;
     free(order);

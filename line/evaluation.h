@@ -23,7 +23,8 @@
 
 /*
  * Which patches are of one product: cluster[n] receives numbers from 0, *n_clusters their count. By
- * batch, recipe, station and product where every record names a product, else each patch by itself.
+ * batch, recipe, station and product; a patch whose product is not recorded is one by itself, and
+ * comes after those that have one.
  * ERROR_MEMORY.
  */
 drae_status drae__clusters_of(const drae__record *records, size_t n, uint32_t *cluster,

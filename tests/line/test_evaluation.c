@@ -152,6 +152,13 @@ START_TEST(patches_without_a_product_stand_alone) {
     make_kit();
     records[5].product = DRAE__UNRECORDED;
     ck_assert_int_eq(drae__clusters_of(records, N, cluster, &n_clusters, NULL), DRAE_OK);
+    ck_assert_uint_eq(n_clusters, PRODUCTS + 1); /* the others keep theirs */
+    ck_assert_uint_eq(cluster[5], PRODUCTS);
+    ck_assert(cluster[4] == cluster[6] && cluster[4] != cluster[N - 1]);
+    for (size_t i = 0; i < N; i++) {
+        records[i].product = DRAE__UNRECORDED;
+    }
+    ck_assert_int_eq(drae__clusters_of(records, N, cluster, &n_clusters, NULL), DRAE_OK);
     ck_assert_uint_eq(n_clusters, N);
     ck_assert_uint_eq(cluster[17], 17);
 }
