@@ -14,7 +14,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The weights and what training has seen, without the calibration that the file may carry. */
+static bool calibrated(const drae__calibration *k, int region) {
+    return region < k->n_regions && !isnan(k->threshold[region]);
+}
+
+static drae_status check_calibrated(const drae__calibrate *c, drae__err *err) {
+    bool any = false;
+    for (int i = 0; i < DRAE__REGIONS_MAX; i++) {
+        any = any || calibrated(&c->model.calibration, i);
+    }
+    return any ? DRAE_OK
+               : drae__fail(err, DRAE_ERROR_FILE,
+                            "%s: has no calibration to keep: leave out --keep", c->o->model);
+}
+
+/* The weights and what training has seen, without the calibration that the file may carry, but
+ * where it is to be kept. */
 static drae_status load_model(drae__calibrate *c, drae__err *err) {
     unsigned generator = DRAE__NET_BIT(DRAE__NET_GENERATOR);
     unsigned want = (c->o->for_release ? generator : DRAE__NETS_ALL) | DRAE__WEIGHTS_SEEN;
@@ -23,10 +38,29 @@ static drae_status load_model(drae__calibrate *c, drae__err *err) {
         status = drae__err_prefix(err, drae__model_round_f16(&c->model, DRAE__NET_GENERATOR, err),
                                   "%s", c->o->model);
     }
-    if (status == DRAE_OK) {
+    if (status == DRAE_OK && c->o->keep) {
+        status = check_calibrated(c, err);
+    } else if (status == DRAE_OK) {
         drae__model_clear_calibration(&c->model);
     }
     return status;
+}
+
+/* A region with an old threshold among new ones would have another rate and another origin than
+ * the file says. */
+static drae_status check_kept_regions(const drae__calibrate *c, drae__err *err) {
+    for (int i = 0; i < DRAE__REGIONS_MAX; i++) {
+        bool there = c->regions[i].n > 0, known = calibrated(&c->model.calibration, i);
+        if (there != known) {
+            return drae__fail(err, DRAE_ERROR_FILE,
+                              "%s: %s patch of region %d, and %s: --keep needs good patches of "
+                              "the regions that the model is calibrated for",
+                              c->o->data.items[0], there ? "has a" : "has no", i,
+                              known ? "the model is calibrated for it"
+                                    : "the model is not calibrated for it");
+        }
+    }
+    return DRAE_OK;
 }
 
 static drae_status calibrate(drae__calibrate *c, drae__err *err) {
@@ -41,12 +75,15 @@ static drae_status calibrate(drae__calibrate *c, drae__err *err) {
         goto done;
     }
     DRAE__TRY(drae__calibrate_open(c, err));
+    if (o->keep) {
+        DRAE__TRY(check_kept_regions(c, err));
+    }
     c->model.calibration.n_regions = c->n_regions;
     for (int i = 0; i < c->n_regions; i++) {
         c->model.calibration.threshold[i] = NAN;
         c->model.calibration.anchor[i] = NAN;
     }
-    if (strcmp(o->score, "phi") != 0) {
+    if (strcmp(o->score, "phi") != 0 && !o->keep) {
         DRAE__TRY(drae__calibrate_split(c, err));
     }
     DRAE__TRY(drae__calibrate_measure(c, err));
@@ -98,6 +135,10 @@ static int check_usage(const drae__command *command, drae__calibrate_options *o,
     if (drae__cli_given(list, n, "head-steps") && strcmp(o->score, "h") != 0) {
         return drae__cli_usage_error(command, "--head-steps is for --score h");
     }
+    if (o->keep && drae__cli_given(list, n, "score")) {
+        return drae__cli_usage_error(command, "--keep takes the score that the model has: leave "
+                                              "out --score");
+    }
     if (o->cost != NULL && o->defects.n == 0) {
         return drae__cli_usage_error(command, "--cost needs labelled defects: --defects FILE...");
     }
@@ -137,6 +178,8 @@ static int calibrate_main(int argc, char **argv) {
                      "which decides: auto takes in each region the one that finds more"),
         DRAE__INT("head-steps", &o.head_steps, 1, 1000000, "N",
                   "with --score h: steps that the head learns, default 3000"),
+        DRAE__FLAG("keep", 0, &o.keep,
+                   "new thresholds alone: the model keeps its scores, maps and head"),
         DRAE__FLAG("small-sample", 0, &o.small,
                    "take 1 / RATE good ones, though the limit stays open"),
         DRAE__FLAG("allow-overlap", 0, &o.overlap,
@@ -186,19 +229,24 @@ const drae__command drae__command_calibrate = {
         "of the small synthetic defects put into good patches. h trains a head besides, a small\n"
         "network that tells defects from what good patches show (some minutes), and takes what\n"
         "finds most in each region: phi, or z by filters or head.\n"
+        "--keep leaves all that as the model has it and sets new thresholds alone, from good\n"
+        "products that it was not calibrated with: another rate, or more products.\n"
         "A sample that cannot carry the rate is refused with the number that is needed; so is a\n"
         "patch that training has seen. Where the thresholds come from is written beside them\n"
         "(drae info tells it).\n"
         "docs/statistics.md says how each number is made.",
-    .examples = "  drae calibrate --model run/model.h5 --data calib.h5 -o run/model-cal.h5\n"
-                "      one good patch in 200 may be rejected\n"
-                "  drae calibrate --model run/model.h5 --data a.h5 b.h5 -o cal.h5 "
-                "--false-reject-strip 0.05\n"
-                "      one good strip in 20, from two data sets\n"
-                "  drae calibrate --model run/model.h5 --data good.h5 --defects kit.h5 "
-                "--cost 20:1 -o cal.h5\n"
-                "      missing every defect costs 20 times as much as rejecting all that is good\n"
-                "  drae calibrate --model run/model.h5 --data calib.h5 -o line.h5 --release\n"
-                "      a model to hand out: the generator alone, a small file",
+    .examples =
+        "  drae calibrate --model run/model.h5 --data calib.h5 -o run/model-cal.h5\n"
+        "      one good patch in 200 may be rejected\n"
+        "  drae calibrate --model run/model.h5 --data a.h5 b.h5 -o cal.h5 "
+        "--false-reject-strip 0.05\n"
+        "      one good strip in 20, from two data sets\n"
+        "  drae calibrate --model run/model.h5 --data good.h5 --defects kit.h5 "
+        "--cost 20:1 -o cal.h5\n"
+        "      missing every defect costs 20 times as much as rejecting all that is good\n"
+        "  drae calibrate --model cal.h5 --data more.h5 -o line.h5 --keep --false-reject 0.002\n"
+        "      the same scores, maps and head, at another rate\n"
+        "  drae calibrate --model run/model.h5 --data calib.h5 -o line.h5 --release\n"
+        "      a model to hand out: the generator alone, a small file",
     .run = calibrate_main,
 };

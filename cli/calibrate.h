@@ -24,6 +24,7 @@ typedef struct drae__calibrate_options {
     double cost_miss, cost_reject;
     long threads;
     long head_steps;
+    bool keep; /* score, maps and head of the model stay */
     bool small;
     bool overlap;
     bool for_release;

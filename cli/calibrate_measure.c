@@ -95,6 +95,7 @@ static drae_status score(drae__calibrate *c, const drae__pass *first, bool by_fi
     DRAE__TRY(drae__scorer_open(c->o->model, &c->model, c->o->threads, &c->scorer, err));
     DRAE__TRY(drae__scorer_run(&c->scorer, &pass, progress, done, err));
     pass.histograms = NULL;
+    pass.kept = NULL; /* defects make no maps */
     pass.source = defective->source;
     pass.name = c->o->defects.n > 0 ? c->o->defects.items[0] : "";
     pass.indices = defective->patches;
@@ -159,6 +160,7 @@ drae_status drae__calibrate_measure(drae__calibrate *c, drae__err *err) {
                        .phi = good->phi,
                        .prints = good->prints,
                        .seen = &c->model.seen[DRAE__SEEN_TRAINING],
+                       .kept = c->o->keep ? &c->model.seen[DRAE__SEEN_CALIBRATION] : NULL,
                        .overlap = c->o->overlap,
                        .n_seen = &c->n_seen,
                        .learned = &c->learned,

@@ -95,6 +95,12 @@ static void spoil(drae__scorer *s, const drae__pass *pass, const drae__batch *ba
 static drae_status identify(const drae__pass *pass, size_t index, const uint8_t *patch,
                             uint64_t *print, drae__err *err) {
     *print = drae__patch_print(patch, (size_t)pass->size * (size_t)pass->size);
+    if (pass->kept != NULL && drae__seen_has(pass->kept, *print)) {
+        return drae__fail(err, DRAE_ERROR_FILE,
+                          "%s: patch %zu belongs to the calibration that is kept, whose maps know "
+                          "it: new thresholds need other products",
+                          pass->name, index);
+    }
     if (pass->seen == NULL || !drae__seen_has(pass->seen, *print)) {
         return DRAE_OK;
     }

@@ -61,6 +61,8 @@ typedef struct drae__pass {
      * ERROR_FILE, which calls the data `name`, or counted in *n_seen where overlap is allowed. */
     uint64_t *prints;
     const drae__seen *seen;
+    const drae__seen
+        *kept; /* patches of a calibration that is kept: refused in any case; or NULL */
     bool overlap;
     size_t *n_seen;
     const char *name;

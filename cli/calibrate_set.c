@@ -120,14 +120,14 @@ done:
 
 /* Whether phi decides where z, by whatever it is made, finds no more. */
 static bool may_choose(const drae__calibrate *c) {
-    return strcmp(c->o->score, "auto") == 0 || strcmp(c->o->score, "h") == 0;
+    return !c->o->keep && (strcmp(c->o->score, "auto") == 0 || strcmp(c->o->score, "h") == 0);
 }
 
 static drae_status set_region(drae__calibrate *c, int i, room *good, room *bad, drae__err *err) {
     drae__calibrate_region *g = &c->regions[i];
     drae__calibration *k = &c->model.calibration;
     drae_status status = DRAE_OK;
-    bool z = false;
+    bool z = c->o->keep && k->kind[i] == DRAE__SCORE_Z;
     if (g->n_fits > 0) {
         DRAE__TRY(compare(c, i, c->good.phi, c->phi_spoiled, good, bad->scores, &g->phi, err));
         DRAE__TRY(compare(c, i, c->good.z, c->z_spoiled, good, bad->scores, &g->z, err));
@@ -184,18 +184,28 @@ static drae_status set_origin(drae__calibrate *c, drae__err *err) {
     if (c->defective.source != NULL) {
         DRAE__TRY(drae__source_hash(c->defective.source, o->defects_hash, err));
     }
-    size_t n = c->good.n + c->defective.n;
-    seen->prints = calloc(n, sizeof *seen->prints);
-    if (seen->prints == NULL) {
-        status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu fingerprints", n);
+    const struct {
+        const uint64_t *prints;
+        size_t n;
+    } parts[] = {{seen->prints, seen->n}, /* of a calibration that is kept */
+                 {c->good.prints, c->good.n},
+                 {c->defective.prints, c->defective.n}};
+    size_t n = 0;
+    uint64_t *all = calloc(seen->n + c->good.n + c->defective.n, sizeof *all);
+    if (all == NULL) {
+        status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for the fingerprints of %zu patches",
+                            c->good.n);
         goto done;
     }
-    memcpy(seen->prints, c->good.prints, c->good.n * sizeof *seen->prints);
-    if (c->defective.n > 0) {
-        memcpy(seen->prints + c->good.n, c->defective.prints,
-               c->defective.n * sizeof *seen->prints);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (parts[i].n > 0) {
+            memcpy(all + n, parts[i].prints, parts[i].n * sizeof *all);
+            n += parts[i].n;
+        }
     }
-    seen->n = drae__seen_sort(n, seen->prints);
+    free(seen->prints);
+    seen->prints = all;
+    seen->n = drae__seen_sort(n, all);
 done:
     return status;
 }

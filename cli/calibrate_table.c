@@ -50,7 +50,7 @@ static void print_remarks(const drae__calibrate *c, int i) {
     const drae__calibrate_region *g = &c->regions[i];
     if (g->n_fits > 0) {
         printf("region %d: maps of z from %zu patches of other products\n", i, g->n_fits);
-    } else if (strcmp(c->o->score, "phi") != 0) {
+    } else if (!c->o->keep && strcmp(c->o->score, "phi") != 0) {
         printf("region %d: too few good patches for z, phi decides; %zu of several products would "
                "do\n",
                i,
@@ -93,6 +93,9 @@ void drae__calibrate_print(const drae__calibrate *c) {
     }
     if (c->n_rank > 0) {
         printf("left out: %zu rank images\n", c->n_rank);
+    }
+    if (c->o->keep) {
+        puts("scores, maps and heads are those that the model had");
     }
     const char *doubt = drae__learned_doubt(&c->learned, c->model.provenance.val_con);
     if (doubt != NULL) {

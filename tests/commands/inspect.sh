@@ -70,6 +70,32 @@ ok "$DRAE" info h.drae
 check "the engine has the head, if it is by the head" \
     test "$(grep -c 'and head of z' stdout.txt)" -eq "$([ "$wanted" = head ] && echo 1 || echo 0)"
 ok "$DRAE" inspect -q --engine h.drae --data two.h5 --out headed --heatmaps none
+# ---- new thresholds for a calibration that stays -------------------------------------------------
+ok "$DRAE" synth -q --frames-out later --strips 1 --runs 1 --frames 1 --defect-rate 0 --seed 6
+rm later/mark*.png
+ok "$DRAE" import -q --tile --size 96 -o later.h5 later
+ok "$DRAE" calibrate --model z.h5 --data later.h5 -o kept.h5 --keep --false-reject 0.1 --small-sample --allow-overlap
+check "z decides still, at another threshold" test "$(grep -cE '^0 +z .* not tried$' stdout.txt)" -eq 1
+check "the table says what stays" grep -q '^scores, maps and heads are those that the model had$' stdout.txt
+"$DRAE" info z.h5 | grep -E '^    (threshold|rate|good):' >before.txt
+"$DRAE" info kept.h5 | grep -E '^    (threshold|rate|good):' >after.txt
+check "the file has the new threshold and where it comes from" \
+    test "$(grep -c 'rate: 0.1' after.txt)" -ge 1 -a "$(diff before.txt after.txt | grep -c '^> .*threshold')" -ge 1
+ok "$DRAE" compile --model z.h5 -o z.drae
+ok "$DRAE" compile --model kept.h5 -o kept.drae
+ok "$DRAE" inspect -q --engine z.drae --data later.h5 --out by_z --heatmaps none
+ok "$DRAE" inspect -q --engine kept.drae --data later.h5 --out by_kept --heatmaps none
+scores() { grep -oE '"phi":[^,]*,"z":[^,]*' "$1/results.jsonl"; }
+check "the scores are the same" cmp <(scores by_z) <(scores by_kept)
+check "and are there" test "$(scores by_z | wc -l)" -ge 1
+expect 3 'two.h5: patch [0-9]+ belongs to the calibration that is kept' \
+    "$DRAE" calibrate -q --model z.h5 --data two.h5 -o no.h5 --keep --false-reject 0.1 --small-sample --allow-overlap
+expect 3 'later.h5: patch [0-9]+ belongs to the calibration that is kept' \
+    "$DRAE" calibrate -q --model kept.h5 --data later.h5 -o no.h5 --keep --false-reject 0.1 --small-sample --allow-overlap
+expect 3 'run/model.h5: has no calibration to keep' \
+    "$DRAE" calibrate -q --model run/model.h5 --data later.h5 -o no.h5 --keep --false-reject 0.1 --small-sample
+expect 2 'leave out --score' "$DRAE" calibrate --model z.h5 --data later.h5 -o no.h5 --keep --score h
+
 expect 3 'region 0 has [0-9]+ good patches; z at .* more of other products' \
     "$DRAE" calibrate -q --model run/model.h5 --data tiles.h5 -o no.h5 --score z --false-reject 0.05 --small-sample --allow-overlap
 ok "$DRAE" calibrate --model run/model.h5 --data tiles.h5 -o auto.h5 --false-reject 0.05 --small-sample --allow-overlap
