@@ -38,6 +38,8 @@ static const shape shapes[] = {
     {1, 64, 16, DRAE__SSIM_GAUSSIAN, PICTURE_FLAT},
     {1, 43, 24, DRAE__SSIM_UNIFORM, PICTURE_RANDOM},
     {1, 75, 32, DRAE__SSIM_GAUSSIAN, PICTURE_NEAR},
+    {1, 16, 72, DRAE__SSIM_GAUSSIAN, PICTURE_RANDOM},
+    {1, 33, 128, DRAE__SSIM_GAUSSIAN, PICTURE_NEAR},
 };
 
 #define SHAPES ((int)(sizeof shapes / sizeof shapes[0]))

@@ -7,6 +7,9 @@
 
 #include <check.h>
 #include <stdlib.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
 
 namespace {
 
@@ -519,6 +522,28 @@ START_TEST(races_are_found) {
 }
 END_TEST
 
+/* Where AddressSanitizer takes the shadow's place, what lies beside an array is poisoned. */
+#ifdef __SANITIZE_ADDRESS__
+__global__ void k_beside(int *out) {
+    DRAE_SHARED_DYNAMIC(bytes);
+    for (int i = 0; i < 3; i++) {
+        const int places[3] = {-1, 62, 63}; /* of 63 bytes */
+        out[i] = __asan_address_is_poisoned(bytes + places[i]);
+    }
+}
+#endif
+
+START_TEST(address_sanitizer_watches_the_guards) {
+#ifdef __SANITIZE_ADDRESS__
+    int out[3] = {-1, -1, -1};
+    ck_assert_int_eq(run(k_beside, 1, 63, out), DRAE_OK);
+    ck_assert(out[0] == 1 && out[1] == 0 && out[2] == 1);
+#else
+    ck_assert(drae_simt_has_shadow());
+#endif
+}
+END_TEST
+
 START_TEST(launches_out_of_bounds) {
     int out[1];
     (void)run(k_outside, 1025, 0, out);
@@ -547,6 +572,7 @@ int main(void) {
     tcase_add_test(tc, copies_that_nobody_waits_for);
     tcase_add_test(tc, divergence_is_an_error_with_names);
     tcase_add_test(tc, races_are_found);
+    tcase_add_test(tc, address_sanitizer_watches_the_guards);
     tcase_add_test(tc, launches_out_of_bounds);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
