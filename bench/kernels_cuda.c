@@ -185,13 +185,17 @@ static int by_value(const void *a, const void *b) {
 }
 
 typedef struct figures {
-    double least, median, p95, p999, most;
+    double least, median, p95, p99, p999, most;
 } figures;
 
 static figures figures_of(double *ms, size_t n) {
     qsort(ms, n, sizeof *ms, by_value);
-    return (figures){ms[0], ms[n / 2], ms[(size_t)(0.95 * (double)n)],
-                     ms[(size_t)(0.999 * (double)n)], ms[n - 1]};
+    return (figures){ms[0],
+                     ms[n / 2],
+                     ms[(size_t)(0.95 * (double)n)],
+                     ms[(size_t)(0.99 * (double)n)],
+                     ms[(size_t)(0.999 * (double)n)],
+                     ms[n - 1]};
 }
 
 static void print_head(const bench *b, const char *what) {
@@ -203,9 +207,10 @@ static void print_head(const bench *b, const char *what) {
 
 static void print_times(const figures *f, double bytes, double flops, double floor_ms,
                         double predicted_ms) {
-    printf(",\"ms\":%.5f,\"median_ms\":%.5f,\"p95_ms\":%.5f,\"p99_9_ms\":%.5f,\"max_ms\":%.5f,"
+    printf(",\"ms\":%.5f,\"median_ms\":%.5f,\"p95_ms\":%.5f,\"p99_ms\":%.5f,\"p99_9_ms\":%.5f,"
+           "\"max_ms\":%.5f,"
            "\"gbs\":%.1f,\"tflops\":%.3f,\"floor_ms\":%.5f,\"predicted_ms\":%.5f,\"share\":%.3f}\n",
-           f->least, f->median, f->p95, f->p999, f->most, bytes / f->median * 1e-6,
+           f->least, f->median, f->p95, f->p99, f->p999, f->most, bytes / f->median * 1e-6,
            flops / f->median * 1e-9, floor_ms, predicted_ms, floor_ms / f->median);
     (void)fflush(stdout);
 }

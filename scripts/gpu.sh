@@ -24,6 +24,9 @@ out=$(cd "$out" && pwd)
 log=$out/$part.log
 export PATH=$PATH:/usr/local/cuda/bin DRAE_REQUIRE_GPU=1 CK_FORK=no CK_DEFAULT_TIMEOUT=0
 : >"$log"
+touch "$out/summary.txt" # a part that runs again replaces what it said
+sed -i "/^$part: /d" "$out/summary.txt"
+[ "$part" != peers ] || rm -f "$out/peers.jsonl"
 work=$(mktemp)
 trap 'rm -f "$work" "$work.log" "$work.onnx" "$work.onnx.data"' EXIT
 say() { echo "$part: $*" | tee -a "$out/summary.txt"; }
@@ -40,7 +43,7 @@ build)
     [ "$cap" = 90 ] && cap=90a
     cmake -S . -B build-gpu -DDRAE_CUDA=ON -DDRAE_TRAIN=OFF -DCMAKE_BUILD_TYPE=Release \
         -DDRAE_CUDA_ARCHITECTURES="$cap-real" >>"$log" 2>&1
-    cmake --build build-gpu -j "$(nproc)" --target drae_command test_cuda_kernels test_cuda_backend bench_kernels_cuda \
+    timeout 480 cmake --build build-gpu -j "$(nproc)" --target drae_command test_cuda_kernels test_cuda_backend bench_kernels_cuda \
         >>"$log" 2>&1 || { tail -n 30 "$log"; say "failed on $card"; exit 1; }
     say "done on $card, sm_$cap"
     ;;
@@ -78,9 +81,9 @@ bench)
                 $1, $2, $3, $4, $5, $6, commit }' >"$out/bench.jsonl"
     for run in 1 2; do
         for width in 16 128; do
-            samples=200
-            [ "$width" = 16 ] || samples=50
-            timeout 150 build-gpu/bench/bench_kernels_cuda "$width" 256 60 "$samples" >"$work" 2>>"$log" ||
+            samples=1000
+            [ "$width" = 16 ] || samples=100
+            timeout 110 build-gpu/bench/bench_kernels_cuda "$width" 256 60 "$samples" >"$work" 2>>"$log" ||
                 { tail -n 5 "$log"; say "w = $width: FAILED"; exit 1; }
             sed "s/^{/{\"run\":$run,/" "$work" >>"$out/bench.jsonl"
             # what, by or pause, then the median and the share of the floor

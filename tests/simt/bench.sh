@@ -15,6 +15,8 @@ fail() { echo "bench: $*" >&2; cat "$work/out" "$work/err" >&2; exit 1; }
 [ "$(grep -c '"what":"cycle"' "$work/out")" -eq 4 ] || fail "four kinds of cycles are expected"
 [ "$(grep -c '"what":"copy"' "$work/out")" -eq 2 ] || fail "copies in and out are expected"
 [ "$(grep -c '"what":"paced".*"keep_warm_ms":0[,.]' "$work/out")" -eq 2 ] || fail "paced cycles, idle and warm, are expected"
+[ "$(grep '"what":"paced"' "$work/out" | grep -cE '"p95_ms":[0-9.]+,"p99_ms":[0-9.]+,"p99_9_ms":[0-9.]+,"max_ms":[0-9.]+,.*"missed":[0-9]+|"missed":[0-9]+.*"p99_ms":[0-9.]+,"p99_9_ms":')" -eq 2 ] ||
+    fail "paced cycles without percentiles or deadlines"
 # Width 8 at size 32: blocks of up to 64 channels are one step.
 steps=$(grep -c '"what":"step"' "$work/out")
 [ "$steps" -ge 20 ] || fail "$steps steps"
