@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * 3x3 convolutions of stride 1 by strips of four rows and pairs of columns, a third of the
- * multiplications of the direct sum, and transposed ones as four of them; 3x3 of stride 2 by copied
- * windows.
+ * multiplications of the direct sum, and transposed ones as four of them.
  *
  * Down the columns, four outputs of a filter of three taps come from six products instead of twelve
  * (Cook-Toom with the points 0, 1, -1, 1/2, -1/2 and infinity; Winograd's F(4,3)); along the rows,
@@ -30,48 +29,9 @@
 #ifndef DRAE_KERNELS_CPU_INFER_STRIP_BODY_H
 #define DRAE_KERNELS_CPU_INFER_STRIP_BODY_H
 
-#include "kernels/cpu/infer_conv_body.h"
-
-#define S_ROWS  DRAE__STRIP_ROWS
-#define S_DOWN  DRAE__STRIP_DOWN
-#define S_BLOCK DRAE__STRIP_BLOCK
-#define S_PITCH ((ptrdiff_t)NV * VL) /* floats of a channel in a part */
-#define S_WIDE  (2 * VL)             /* pixels of a row in a vector of parts */
-
-/* Sums of a tile of channels, of every row of the strip, even and odd columns. */
-typedef float strip_sums[S_ROWS][2][CO][NV][VL];
-typedef float strip_products[S_DOWN][CO][NV][VL];
-
-typedef struct strip_tile {
-    int n;           /* vectors, the rest of NV is not there */
-    ptrdiff_t y[NV]; /* first row of the strip, of the source */
-    ptrdiff_t x[NV];
-} strip_tile;
-
-/* The last vectors of a map go in twos and ones: three with a place empty cost as much as three. */
-static void strip_locate(strip_tile *t, int first, int end, int w) {
-    const int per_row = (w + S_WIDE - 1) / S_WIDE, left = end - first;
-    t->n = left == 4 || left < NV ? (left == 1 ? 1 : 2) : NV;
-    for (int j = 0; j < NV; j++) {
-        int v = first + (j < t->n ? j : 0);
-        t->y[j] = (ptrdiff_t)(v / per_row) * S_ROWS;
-        t->x[j] = (ptrdiff_t)(v % per_row) * S_WIDE;
-    }
-}
-
-ADD_TAPS(products1, true, 1, 1, false)
-ADD_TAPS(products2, true, 2, 1, false)
-ADD_TAPS(products3, true, 3, 1, false)
-ADD_TAPS(more_products1, false, 1, 1, false)
-ADD_TAPS(more_products2, false, 2, 1, false)
-ADD_TAPS(more_products3, false, 3, 1, false)
-
-_Static_assert(NV == 3, "products of one to NV vectors");
-
-typedef void (*products_of)(float sums[CO][NV][VL], const float *const src[NV], ptrdiff_t stride,
-                            ptrdiff_t plane, int c_in, const float *restrict wei);
-static const products_of products[NV] = {products1, products2, products3};
-static const products_of more_products[NV] = {more_products1, more_products2, more_products3};
+#include "kernels/cpu/infer_products_body.h"
+#include "kernels/cpu/infer_strided_body.h"
+#include "kernels/cpu/infer_strip_tile.h"
 
 /* ---- parts of the source ---- */
 
@@ -332,68 +292,7 @@ static void strip_project(const drae__infer_conv *op, const strip_tile *t, const
     }
 }
 
-/* ---- results ---- */
-
-NOINLINE void strip_finish(const drae__infer_conv *op, const strip_tile *t, int co,
-                           strip_sums sums) {
-    const drae__map_geometry *map = &op->dst_map;
-    const epilogue e = epilogue_of(op);
-    for (int j = 0; j < t->n; j++) {
-        const int rows = map->h - t->y[j] < S_ROWS ? (int)(map->h - t->y[j]) : S_ROWS;
-        const int left = map->w - (int)t->x[j];
-        for (int o = 0; o < CO; o++) {
-            const channel c = channel_of(&e, co + o, t->y[j] * map->stride + t->x[j]);
-            for (int row = 0; row < rows; row++) {
-                vf even = vf_load(sums[row][0][o][j]), odd = vf_load(sums[row][1][o][j]);
-                const ptrdiff_t at = row * map->stride;
-                if (left >= S_WIDE) {
-                    finish_channel(&e, &c, at, VL, vf_pairs_lo(even, odd));
-                    finish_channel(&e, &c, at + VL, VL, vf_pairs_hi(even, odd));
-                } else {
-                    finish_channel(&e, &c, at, left < VL ? left : VL, vf_pairs_lo(even, odd));
-                    finish_channel(&e, &c, at + VL, left - VL, vf_pairs_hi(even, odd));
-                }
-            }
-        }
-    }
-}
-
-/* Two neighbouring columns of a transposed convolution, of n pixels of the source. */
-INLINE void finish_zipped(const epilogue *e, int co, ptrdiff_t at, int n, vf even, vf odd) {
-    if (n > 0) {
-        finish(e, co, at, 2 * n < VL ? 2 * n : VL, vf_zip_lo(even, odd));
-    }
-    if (2 * n > VL) {
-        finish(e, co, at + VL, 2 * n - VL, vf_zip_hi(even, odd));
-    }
-}
-
-/* Of a transposed convolution: rows and columns of the two parities; sums: [phase] of this tile of
- * channels, `tiles` apart. */
-NOINLINE void strip_finish_up(const drae__infer_conv *op, const strip_tile *t, int co,
-                              strip_sums *sums, int tiles) {
-    const drae__map_geometry *map = &op->dst_map, *in = &op->src_map;
-    const epilogue e = epilogue_of(op);
-    for (int j = 0; j < t->n; j++) {
-        const int rows = in->h - t->y[j] < S_ROWS ? (int)(in->h - t->y[j]) : S_ROWS;
-        const int left = in->w - (int)t->x[j];
-        for (int o = 0; o < CO; o++) {
-            for (int row = 0; row < 2 * rows; row++) {
-                const ptrdiff_t at = (2 * t->y[j] + row) * map->stride + 2 * t->x[j];
-                vf lo[2], hi[2];
-                for (int column = 0; column < 2; column++) {
-                    float(*from)[CO][NV][VL] = sums[(row % 2 * 2 + column) * tiles][row / 2];
-                    vf even = vf_load(from[0][o][j]), odd = vf_load(from[1][o][j]);
-                    lo[column] = vf_pairs_lo(even, odd);
-                    hi[column] = vf_pairs_hi(even, odd);
-                }
-                finish_zipped(&e, co + o, at, left < VL ? left : VL, lo[0], lo[1]);
-                finish_zipped(&e, co + o, at + 2 * VL, left < 2 * VL ? left - VL : VL, hi[0],
-                              hi[1]);
-            }
-        }
-    }
-}
+/* ---- all of it ---- */
 
 static void conv_strips(const drae__infer_conv *op) {
     const drae__map_geometry *in = &op->src_map;
@@ -420,42 +319,7 @@ static void conv_strips(const drae__infer_conv *op) {
     }
 }
 
-/* ---- stride 2 ---- */
-
-/* The nine pixels of every window of the tile, channel after channel: [c_in][9][NV][VL]. */
-NOINLINE void copy_windows(const drae__infer_conv *op, const tile_at *at, float *dst) {
-    const drae__map_geometry *in = &op->src_map;
-    for (int ci = 0; ci < op->c_in; ci++) {
-        for (int tap = 0; tap < 9; tap++) {
-            for (int j = 0; j < NV; j++) {
-                const float *p =
-                    op->src + ci * in->plane + (2 * at->y[j] - 1) * in->stride + 2 * at->x[j] - 1;
-                vf_store(dst, vf_load_even(p + tap / 3 * in->stride + tap % 3));
-                dst += VL;
-            }
-        }
-    }
-}
-
-/* The sums of conv3, term by term; but every window is gathered once, not for every tile of output
- * channels. */
-static void conv3_copied(const drae__infer_conv *op) {
-    const drae__map_geometry *map = &op->dst_map;
-    const epilogue e = epilogue_of(op);
-    const int end = drae__infer_conv_end(op), per_row = (map->w + VL - 1) / VL;
-    const float *const src[NV] = {op->scratch, op->scratch + VL, op->scratch + 2 * VL};
-    for (int first = op->row * per_row; first < end * per_row; first += NV) {
-        tile_at at;
-        tile_locate(&at, first, NV, end, map->w);
-        copy_windows(op, &at, op->scratch);
-        for (int co = 0; co < op->c_out; co += CO) {
-            float sums[CO][NV][VL] __attribute__((aligned(64)));
-            products3(sums, src, 0, S_PITCH, 9 * op->c_in, op->wei + (ptrdiff_t)co * op->c_in * 9);
-            finish_tile(op, &e, &at, co, sums);
-        }
-    }
-}
-
+/* Which convolution by what. */
 static void conv_by_strips(const drae__infer_conv *op) {
     if (op->kind == DRAE__INFER_CONV3S2) {
         conv3_copied(op);
