@@ -109,8 +109,8 @@ def main() -> None:
         for region, name in enumerate(["R0 flag", "R1 top body"]):
             print(row(name, kit, "patch", region))
     if single is not None:
-        for region, name in ((2, "R2 liquid body, one frame"), (3, "R3 bottom, one frame")):
-            print(row(name, single, "patch", region))
+        for region, name in enumerate(["R0 flag", "R1 top body", "R2 liquid body", "R3 bottom"]):
+            print(row(f"{name}, one frame", single, "patch", region))
     if kit is not None:
         print(row("product (strip)", kit, PRODUCT, None))
         print(row("run (vote of the runs)", kit, RUN, None))
