@@ -5,6 +5,7 @@
 #include "kernels/matched.h"
 #include "tests/kernels/testutil.h"
 #include "tests/run.h"
+#include "tests/simt/backend_case.h"
 #include "tests/simt/random_model.h"
 
 #include "runtime/cuda_runtime_api.h"
@@ -59,44 +60,18 @@ static fixture *make(int batch) {
     return &f;
 }
 
-typedef struct outcome {
-    float *phi, *z, *residual, *recon, *z_map;
-    uint8_t *heat, *heat_fixed;
-    drae_verdict verdicts[BATCH];
-} outcome;
-
-static outcome room_for(size_t n) {
-    return (outcome){.phi = t_f32(n),
-                     .z = t_f32(n),
-                     .residual = t_f32(n * PIXELS),
-                     .recon = t_f32(n * PIXELS),
-                     .z_map = t_f32(n * PIXELS),
-                     .heat = t_bytes(n * PIXELS),
-                     .heat_fixed = t_bytes(n * PIXELS)};
-}
-
 static const uint8_t regions[BATCH] = {1, 0, 2, 0};
 static const float anchors[BATCH] = {3.0f, 0.2f, 3.0f, 0.2f};
 static const drae_verdict judged[REGIONS] = {DRAE_VERDICT_REJECT, DRAE_VERDICT_UNDECIDED,
                                              DRAE_VERDICT_GOOD};
 
-static drae__infer_request request_for(size_t n, const uint8_t *patches, outcome *to, bool maps) {
-    drae__infer_request r = {.n = n,
-                             .patches = patches,
-                             .regions = regions,
-                             .anchors = anchors,
-                             .phi = to->phi,
-                             .z = to->z,
-                             .verdicts = to->verdicts};
-    memset(to->verdicts, 0x55, sizeof to->verdicts);
-    if (maps) {
-        r.residual = to->residual;
-        r.recon = to->recon;
-        r.z_map = to->z_map;
-        r.heat = to->heat;
-        r.heat_fixed = to->heat_fixed;
-    }
-    return r;
+static backend_outcome room_for(size_t n) {
+    return backend_room(n, PIXELS);
+}
+
+static drae__infer_request request_for(size_t n, const uint8_t *patches, backend_outcome *to,
+                                       bool maps) {
+    return backend_request(n, patches, regions, anchors, to, maps);
 }
 
 typedef struct engine {
@@ -133,17 +108,7 @@ static void infer(const engine *e, void *session, const drae__infer_request *r) 
     ck_assert_msg(e->backend->infer(session, r, &err) == DRAE_OK, "%s: %s", t_name(), err.text);
 }
 
-/* Greatest less least: what a heatmap divides by. */
-static double range_of(const float *residual) {
-    float least = residual[0], greatest = residual[0];
-    for (size_t i = 1; i < PIXELS; i++) {
-        least = fminf(least, residual[i]);
-        greatest = fmaxf(greatest, residual[i]);
-    }
-    return (double)(greatest - least);
-}
-
-static void compare(const outcome *got, const outcome *want, size_t n) {
+static void compare(const backend_outcome *got, const backend_outcome *want, size_t n) {
     for (size_t i = 0; i < n; i++) {
         t_near("phi", (double)got->phi[i], (double)want->phi[i], 2e-3);
         ck_assert_int_eq(isnan(got->z[i]) != 0, regions[i] == 0);
@@ -153,14 +118,9 @@ static void compare(const outcome *got, const outcome *want, size_t n) {
             t_near("z", (double)got->z[i], (double)want->z[i], 2e-3 / 0.05);
         }
     }
+    backend_compare_residuals(n, PIXELS, got, want);
     for (size_t i = 0; i < n * PIXELS; i++) {
-        t_near("recon", (double)got->recon[i], (double)want->recon[i], 2e-3);
-    }
-    for (size_t i = 0; i < n * PIXELS; i++) {
-        t_near("residual", (double)got->residual[i], (double)want->residual[i], 2e-3);
         t_near("z map", (double)got->z_map[i], (double)want->z_map[i], 2e-3 / 0.05);
-        t_near("heat", (double)got->heat[i], (double)want->heat[i],
-               1.0 + 255.0 * 6e-3 / range_of(want->residual + i / PIXELS * PIXELS));
         /* 2e-3 of X^ over the least scale and the anchor, of z or of the residual. */
         t_near("heat_fixed", (double)got->heat_fixed[i], (double)want->heat_fixed[i],
                1.0 + 255.0 * 2e-3 / 0.05 / 3.0);
@@ -177,7 +137,7 @@ START_TEST(beside_the_cpu) {
     uint8_t *patches = t_random_images(BATCH, SIZE);
     float *phi_first = t_f32(BATCH), *z_first = t_f32(BATCH);
     for (size_t n = BATCH; n >= 1; n--) {
-        outcome want = room_for(n), got = room_for(n), again = room_for(n);
+        backend_outcome want = room_for(n), got = room_for(n), again = room_for(n);
         drae__infer_request r = request_for(n, patches, &want, true);
         infer(&cpu, on_cpu, &r);
         r = request_for(n, patches, &got, true);
@@ -303,7 +263,7 @@ START_TEST(side_by_side) {
     engine e = engine_of(f, &drae__backend_cuda);
     void *sessions[2] = {session_of(&e), session_of(&e)};
     uint8_t *patches = t_random_images(2, SIZE);
-    outcome alone[2] = {room_for(1), room_for(1)}, turns = room_for(1);
+    backend_outcome alone[2] = {room_for(1), room_for(1)}, turns = room_for(1);
     for (int round = 0; round < 2; round++) {
         for (size_t s = 0; s < 2; s++) {
             drae__infer_request r =
@@ -334,7 +294,7 @@ START_TEST(kept_warm) {
     void *session = session_of(&e);
     drae__err err = {{0}};
     uint8_t *patches = t_random_images(BATCH, SIZE);
-    outcome first = room_for(BATCH), second = room_for(BATCH);
+    backend_outcome first = room_for(BATCH), second = room_for(BATCH);
     /* Before any cycle, and between two. */
     ck_assert_int_eq(e.backend->keep_warm(session, &err), DRAE_OK);
     for (int i = 0; i < 2; i++) {
@@ -370,8 +330,8 @@ END_TEST
 
 /* Create, session, one inference with maps, one timed, until something fails; closes what is there.
  */
-static drae_status whole_life(const fixture *f, const uint8_t *patches, outcome *to, drae__err *err,
-                              bool *again_refused) {
+static drae_status whole_life(const fixture *f, const uint8_t *patches, backend_outcome *to,
+                              drae__err *err, bool *again_refused) {
     double seconds[DRAE__PLAN_OPS + 2];
     void *state = NULL, *session = NULL;
     const drae__backend *cuda = &drae__backend_cuda;
@@ -415,7 +375,7 @@ START_TEST(errors_everywhere) {
     fixture *f = make(BATCH);
     drae__err err = {{0}};
     uint8_t *patches = t_random_images(BATCH, SIZE);
-    outcome to = room_for(BATCH);
+    backend_outcome to = room_for(BATCH);
     bool refused;
     cudaError_t error = _i == 0 ? cudaErrorLaunchFailure : cudaErrorMemoryAllocation;
     drae_status want = _i == 0 ? DRAE_ERROR_DEVICE : DRAE_ERROR_MEMORY;
