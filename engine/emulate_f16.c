@@ -6,8 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-#define F16_MOST 65504.0f
-
 void drae__f16_round_model(const drae__plan *plan, bool stem_in_block, const float *model, size_t n,
                            float *dst) {
     memcpy(dst, model, n * sizeof *dst);
@@ -53,7 +51,7 @@ static void round_planes(int side, float *planes) {
     const size_t n = (size_t)(DRAE__H_PLANES * drae__h_plane(side));
     drae__f16_round(n, planes);
     for (size_t i = 0; i < n; i++) {
-        planes[i] = isinf(planes[i]) ? copysignf(F16_MOST, planes[i]) : planes[i];
+        planes[i] = isinf(planes[i]) ? copysignf(DRAE__F16_MOST, planes[i]) : planes[i];
     }
 }
 

@@ -3,6 +3,7 @@
 #include "engine/program_cuda.h"
 
 #include "base/size.h"
+#include "kernels/f16.h"
 
 #include <math.h>
 #include <string.h>
@@ -156,11 +157,9 @@ size_t drae__cuda_program_pack(drae__cuda_program *program, const float *model) 
     return k.at;
 }
 
-#define F16_MOST 65504.0f
-
 static drae_status check_range(const drae__param *wei, const float *model, drae__err *err) {
     for (size_t k = 0; wei != NULL && k < wei->count; k++) {
-        if (!(fabsf(model[wei->offset + k]) <= F16_MOST)) {
+        if (!(fabsf(model[wei->offset + k]) <= DRAE__F16_MOST)) {
             return drae__fail(err, DRAE_ERROR_NOT_FINITE,
                               "%s: weight %zu is %g, beyond the range of f16", wei->path, k,
                               (double)model[wei->offset + k]);
@@ -171,7 +170,7 @@ static drae_status check_range(const drae__param *wei, const float *model, drae_
 
 static drae_status check_head(const float *head, int region, drae__err *err) {
     for (size_t k = 0; head != NULL && k < DRAE__H_WEIGHTS; k++) {
-        if (!(fabsf(head[k]) <= F16_MOST)) {
+        if (!(fabsf(head[k]) <= DRAE__F16_MOST)) {
             return drae__fail(err, DRAE_ERROR_NOT_FINITE,
                               "region %d: weight %zu of the head is %g, beyond the range of f16",
                               region, k, (double)head[k]);

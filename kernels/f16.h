@@ -5,6 +5,9 @@
 
 #include <stddef.h>
 
+/* The greatest f16. */
+#define DRAE__F16_MOST 65504.0f
+
 /* v[i] = the f16 nearest to v[i], ties to even, subnormals kept, infinite from 65520 on, NaN stays:
  * what cvt.rn.f16.f32 makes, in f32. The same bits on every machine. */
 void drae__f16_round(size_t n, float *v);
