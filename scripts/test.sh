@@ -63,8 +63,10 @@ trap 'rm -rf "$log"' EXIT
 start=$(date +%s)
 
 build_preset release
-test_preset release
-if [ "${1:-}" != quick ]; then
+if [ "${1:-}" = quick ]; then
+    test_preset release
+else
+    test_preset release -LE sanitized
     begin_with_release
     build_preset engine
     # Where the library is release's, byte for byte, its suites have run there.

@@ -8,7 +8,7 @@ source "$(dirname "$0")/lib.sh"
 
 models=("$DRAE_SOURCE"/weights/*.h5)
 model=${models[0]}
-strips=10
+strips=6
 moved=(--frame-shift 20 --frame-turn 1)
 
 # ---- thresholds from good patches that were cut as the line cuts them ---------------------------

@@ -53,16 +53,16 @@ check "the table tells what each score finds" grep -qE '^0 +z .* [0-9]+ / [0-9]+
 ok "$DRAE" calibrate -q --model run/model.h5 --data two.h5 -o z1.h5 --score z --false-reject 0.05 --threads 1 \
     --small-sample --allow-overlap
 check "maps do not depend on threads" cmp z.h5 z1.h5
-ok "$DRAE" calibrate --model run/model.h5 --data two.h5 -o h.h5 --score h --head-steps 8 --false-reject 0.05 \
+ok "$DRAE" calibrate --model run/model.h5 --data two.h5 -o h.h5 --score h --head-steps 3 --false-reject 0.05 \
     --small-sample --allow-overlap
 check "the table tells what head and filters find" \
     grep -qE '^region 0: of [0-9]+ synthetic defects the filters find [0-9]+, the head [0-9]+: z is by the (head|filters)$' stdout.txt
-# So few steps teach little: the head finds 12 and the filters 10 on AVX2, and may find fewer elsewhere.
+# So few steps teach little: which of both finds more depends on the machine.
 read -r filters head by < <(sed -nE 's/^region 0: of .* filters find ([0-9]+), the head ([0-9]+): z is by the (.*)$/\1 \2 \3/p' stdout.txt)
 wanted=filters
 grep -qE '^0 +z ' stdout.txt && [ "$head" -gt "$filters" ] && wanted=head
 check "z is by the head ($head) where it finds more than the filters ($filters)" test "$by" = "$wanted"
-ok "$DRAE" calibrate -q --model run/model.h5 --data two.h5 -o h1.h5 --score h --head-steps 8 --false-reject 0.05 \
+ok "$DRAE" calibrate -q --model run/model.h5 --data two.h5 -o h1.h5 --score h --head-steps 3 --false-reject 0.05 \
     --threads 1 --small-sample --allow-overlap
 check "nor does a calibration that tries a head" cmp h.h5 h1.h5
 ok "$DRAE" compile --model h.h5 -o h.drae

@@ -354,7 +354,8 @@ void barrier(const char *file, int line) {
     fiber *f = &L.fibers[L.running];
     for (int i = 0; i < L.n && L.waiting > 0; i++) {
         const fiber *o = &L.fibers[i];
-        if (o->what == state::at_barrier && (o->line != line || strcmp(o->where, file) != 0)) {
+        if (o->what == state::at_barrier &&
+            (o->line != line || (o->where != file && strcmp(o->where, file) != 0))) {
             char name[64];
             thread_name(o, name, sizeof name);
             fail("divergence: at the barrier %s:%d while %s waits at %s:%d", file, line, name,
@@ -389,7 +390,7 @@ void warp_op(const char *name, unsigned mask, void *arg, void (*fn)(void **, uns
     if ((mask >> (self - first) & 1u) == 0) {
         fail("%s: the mask %08x leaves out the calling lane", name, mask);
     }
-    if (w->arrived != 0 && (strcmp(w->op, name) != 0 || w->mask != mask)) {
+    if (w->arrived != 0 && ((w->op != name && strcmp(w->op, name) != 0) || w->mask != mask)) {
         fail("divergence: a lane is at %s mask %08x, others of its warp at %s mask %08x", name,
              mask, w->op, w->mask);
     }

@@ -91,6 +91,14 @@ static void check_difference(const r_nets *nets, const r_batch *b, const double 
                   drae__net_name(net), path, element % p->count, got, want, limit);
 }
 
+/* Two evaluations of the double graph an element: the oracle's own check is whole in release, a
+ * sanitizer sees every line of it by a few. */
+#if defined(__SANITIZE_ADDRESS__)
+#define EVERY 6
+#else
+#define EVERY 1
+#endif
+
 START_TEST(test_generator_by_differences) {
     static const char *const generator[] = {"encoder/stem/weight",
                                             "encoder/stage0/A/bn1/gamma",
@@ -115,10 +123,10 @@ START_TEST(test_generator_by_differences) {
     r_nets nets = r_nets_of(&trainer);
     r_batch b = r_batch_of(&batch, SIZE);
     (void)r_generator_loss(&nets, &b, true);
-    for (size_t i = 0; i < sizeof generator / sizeof generator[0]; i++) {
+    for (size_t i = 0; i < sizeof generator / sizeof generator[0]; i += EVERY) {
         check_difference(&nets, &b, NULL, DRAE__NET_GENERATOR, generator[i], 3 * i + 1);
     }
-    for (size_t i = 0; i < sizeof second / sizeof second[0]; i++) {
+    for (size_t i = 0; i < sizeof second / sizeof second[0]; i += EVERY) {
         check_difference(&nets, &b, NULL, DRAE__NET_ENCODER2, second[i], 2 * i + 1);
     }
     tear_down();
@@ -138,7 +146,7 @@ START_TEST(test_discriminator_by_differences) {
     r_batch b = r_batch_of(&batch, SIZE);
     double *recon = r_reconstruct(&nets, &b);
     (void)r_discriminator_loss(&nets, &b, recon, true);
-    for (size_t i = 0; i < sizeof tensors / sizeof tensors[0]; i++) {
+    for (size_t i = 0; i < sizeof tensors / sizeof tensors[0]; i += EVERY) {
         check_difference(&nets, &b, recon, DRAE__NET_DISCRIMINATOR, tensors[i], 5 * i + 2);
     }
     tear_down();
