@@ -6,10 +6,12 @@
 #include "cli/eval.h"
 
 #include "base/file.h"
+#include "base/sha256.h"
 #include "base/size.h"
 #include "drae/line.h"
 #include "io/knapp_report.h"
 #include "io/manual.h"
+#include "io/scored.h"
 #include "line/bootstrap.h"
 
 #include <math.h>
@@ -19,6 +21,7 @@
 
 typedef struct options {
     drae__eval_options eval;
+    const char *scores; /* of drae eval, in place of engine and data */
     const char *manual;
     const char *unit;
     double reject;
@@ -27,6 +30,7 @@ typedef struct options {
 typedef struct run {
     const options *o;
     drae__eval eval;
+    drae__scored scored;
     bool vials;
     size_t n;
     drae__knapp_unit *units;
@@ -168,19 +172,68 @@ static drae_status write_files(const run *r, drae__err *err) {
     return status;
 }
 
+/* ---- kit ---- */
+
+static const char *kit_name(const run *r) {
+    return r->o->scores != NULL ? r->o->scores : r->o->eval.data.items[0];
+}
+
 static drae_status check(const run *r, drae__err *err) {
     const drae__eval *e = &r->eval;
-    if (e->hierarchy.n_strips == 0 || !drae__dataset_has(e->data, "label")) {
+    if (e->hierarchy.n_strips == 0 || (e->data != NULL && !drae__dataset_has(e->data, "label"))) {
         return drae__fail(err, DRAE_ERROR_FILE,
-                          "%s: a kit needs the columns product, vial and label",
-                          e->o->data.items[0]);
+                          "%s: a kit needs the columns product, vial and label", kit_name(r));
     }
     if (e->hierarchy.n_runs < 2) {
         return drae__fail(err, DRAE_ERROR_FILE,
                           "%s: every product has one run; the test needs repeated ones (10 are "
                           "usual), such as of drae synth --runs 10",
-                          e->o->data.items[0]);
+                          kit_name(r));
     }
+    return DRAE_OK;
+}
+
+/* A patch without a verdict says nothing of its unit. */
+static drae_status check_verdicts(const run *r, drae__err *err) {
+    const drae__eval *e = &r->eval;
+    for (size_t i = 0; i < e->n; i++) {
+        if (e->reasons[i] == DRAE_REASON_UNCALIBRATED) {
+            return drae__fail(err, DRAE_ERROR_FILE,
+                              "region %d has no threshold: calibrate first (drae calibrate)",
+                              (int)e->records[i].region);
+        }
+    }
+    return DRAE_OK;
+}
+
+/* What drae eval has inspected already. */
+static drae_status open_scored(run *r, drae__err *err) {
+    drae_status status = DRAE_OK;
+    drae__eval *e = &r->eval;
+    char hex[65];
+    DRAE__TRY(drae__scored_read(r->o->scores, &r->scored, err));
+    e->n = r->scored.n;
+    e->records = r->scored.records;
+    e->reasons = r->scored.reasons;
+    r->scored.reasons = NULL;
+    e->cluster = calloc(e->n, sizeof *e->cluster);
+    if (e->cluster == NULL) {
+        status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", e->n);
+        goto done;
+    }
+    DRAE__TRY(drae__hierarchy_create(e->records, e->n, &e->hierarchy, err));
+    DRAE__TRY(drae__clusters_of(e->records, e->n, e->cluster, &e->n_clusters, err));
+    drae__sha256_hex(r->scored.digest, hex);
+    drae__eval_fact(e, "scores", "sha256", "%s", hex);
+    drae__eval_fact(e, "scores", "patches", "%zu", e->n);
+    status = check_verdicts(r, err);
+done:
+    return status;
+}
+
+/* Thresholds are there before an hour of inspection begins. */
+static drae_status check_thresholds(const run *r, drae__err *err) {
+    const drae__eval *e = &r->eval;
     for (int i = 0; i < e->report.n_regions; i++) {
         int region = e->report.regions[i];
         if (isnan(e->scores[e->report.decides[region]].threshold[region])) {
@@ -197,11 +250,14 @@ static drae_status qualify(run *r, drae__err *err) {
     int lock = -1;
     drae__eval *e = &r->eval;
     e->o = &r->o->eval;
-    DRAE__TRY(drae__eval_open(e, err));
+    DRAE__TRY(r->o->scores != NULL ? open_scored(r, err) : drae__eval_open(e, err));
     DRAE__TRY(check(r, err));
+    DRAE__TRY(check_thresholds(r, err));
     r->vials = strcmp(r->o->unit, "vial") == 0;
     DRAE__TRY(drae__eval_folder(r->o->eval.out, &lock, err));
-    DRAE__TRY(drae__eval_score(e, err));
+    if (r->o->scores == NULL) {
+        DRAE__TRY(drae__eval_score(e, err));
+    }
     e->report.confidence = 0.95;
     e->report.rounds = 0;
     e->report.vote_runs = (int)e->hierarchy.n_runs;
@@ -238,12 +294,21 @@ static drae_status qualify_all(void *context, drae__err *err) {
     free(r->units);
     free(r->keys);
     free(r->rows);
+    drae__scored_free(&r->scored);
     free(r);
     return status;
 }
 
 static int check_usage(const drae__command *command, void *context) {
-    return drae__eval_check(command, &((const options *)context)->eval);
+    const options *o = context;
+    if (o->scores == NULL) {
+        return drae__eval_check(command, &o->eval);
+    }
+    if (o->eval.engine != NULL || o->eval.model != NULL || o->eval.data.n > 0) {
+        return drae__cli_usage_error(command, "--scores holds what an engine said of a kit: leave "
+                                              "out --engine, --model and --data");
+    }
+    return o->eval.out == NULL ? drae__cli_usage_error(command, "--out is missing") : -1;
 }
 
 static int knapp_main(int argc, char **argv) {
@@ -253,6 +318,8 @@ static int knapp_main(int argc, char **argv) {
         DRAE__TEXT("engine", 0, &o.eval.engine, "FILE", "compiled engine (drae compile)"),
         DRAE__TEXT("model", 0, &o.eval.model, "FILE", "or a calibrated model, compiled in memory"),
         DRAE__LIST("data", &o.eval.data, "FILE...", "the kit: every product in several runs"),
+        DRAE__TEXT("scores", 0, &o.scores, "CSV",
+                   "in place of both: the scores.csv of a drae eval"),
         DRAE__TEXT("out", 'o', &o.eval.out, "DIR", "folder for the report"),
         DRAE__TEXT("manual", 0, &o.manual, "CSV",
                    "what people found: product,vial,inspections,rejects"),
@@ -282,6 +349,8 @@ const drae__command drae__command_knapp = {
                 "  drae knapp --engine line.drae --data kit.h5 --out knapp\n"
                 "      detection and false rejects of each vial over ten runs\n"
                 "  drae knapp --engine line.drae --data kit.h5 --manual people.csv --out knapp\n"
-                "      beside what people found",
+                "      beside what people found\n"
+                "  drae knapp --scores report/scores.csv --out knapp\n"
+                "      of a kit that drae eval has inspected: nothing is inspected again",
     .run = knapp_main,
 };

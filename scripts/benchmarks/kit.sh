@@ -8,8 +8,8 @@
 #   ENGINE      compiled engine; without it OUT/line.drae is made of weights/drae-w8.h5
 #   --quick     a tenth of the products and 3 runs: tries the script, says nothing of the engine
 #   DRAE=build/drae  the command; kits and reports that are there already are kept
-# Patches: 52,200 (twice: eval and knapp) and 43,000; at 150 patches/s of inference (w = 8, 2 cores)
-# 16 minutes, and 6 to make the kits.
+# Patches: 52,200 and 43,000; at 150 patches/s of inference (w = 8, 2 cores) 11 minutes, and 6 to make
+# the kits.
 set -euo pipefail
 quick=0
 if [ "${1:-}" = --quick ]; then
@@ -50,7 +50,7 @@ if [ ! -f "$out/single/report.html" ]; then
     "$drae" eval --engine "$engine" --data "$out/single.h5" --good "$out/template.h5" --out "$out/single"
 fi
 if [ ! -f "$out/knapp/knapp.html" ]; then
-    "$drae" knapp --engine "$engine" --data "$out/good.h5" "$out/bad.h5" --out "$out/knapp"
+    "$drae" knapp --scores "$out/kit/scores.csv" --out "$out/knapp"
 fi
 "$here/kit.py" "$out" >"$out/kit.md.tmp"
 mv "$out/kit.md.tmp" "$out/kit.md"

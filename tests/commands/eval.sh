@@ -128,6 +128,13 @@ check "two inspectors of one unit add up" grep -q "^[-0-9]*,$product,0,.*,20,17,
 check "efficiency beside people" grep -q '"efficiency":{"value":' knapp/knapp.json
 check "on the page too" grep -q 'Machine beside people' knapp/knapp.html
 check "and the unit's own row" grep -q '<td>17 of 20</td><td class="l">reject</td>' knapp/knapp.html
+ok "$DRAE" knapp -q --scores report/scores.csv --out from_scores --manual people.csv
+check "what eval has inspected is not inspected again: the same units" cmp knapp/units.csv from_scores/units.csv
+check "and the page says where they are from" grep -q "$(sha256sum report/scores.csv | cut -c1-64)" from_scores/knapp.html
+expect 2 'leave out --engine' "$DRAE" knapp --scores report/scores.csv --data kit.h5 --out no
+expect 2 '--out is missing' "$DRAE" knapp --scores report/scores.csv
+expect 3 'region 0 has no threshold' "$DRAE" knapp -q --scores raw/scores.csv --out no
+expect 3 'people.csv: line 1 names no column region' "$DRAE" knapp -q --scores people.csv --out no
 expect 3 'one run' "$DRAE" knapp -q --engine line.drae --data single.h5 --out no
 expect 3 'no threshold' "$DRAE" knapp -q --engine raw.drae --data kit.h5 --out no
 printf 'product,inspections\n1,2\n' >bad.csv

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text that is whole or not there, what people found as CSV, and plots of few patches. */
-#include "io/manual.h"
+/* Text that is whole or not there, and plots of few patches. */
 #include "io/report_html.h"
 #include "io/text_file.h"
 
@@ -73,59 +72,6 @@ START_TEST(abandoned_text_is_not_there) {
     ck_assert_ptr_nonnull(strstr(err.text, "/proc/none/x"));
     drae__text_abandon(NULL);
     ck_assert_int_eq(drae__text_finish(NULL, NULL), DRAE_OK);
-}
-END_TEST
-
-static drae_status read_manual(const char *text, drae__manual_row **rows, size_t *n, bool *vials,
-                               drae__err *err) {
-    ck_assert_int_eq(drae__file_write(path, text, strlen(text), NULL), DRAE_OK);
-    return drae__manual_read(path, rows, n, vials, err);
-}
-
-START_TEST(manual_rows) {
-    drae__manual_row *rows = NULL;
-    size_t n = 0;
-    bool vials = false;
-    ck_assert_int_eq(read_manual("rejects,\"product\",who,vial,inspections\r\n"
-                                 "3,7,ann,2,10\r\n\r\n 0 , -8 ,bob,0, 50 \n",
-                                 &rows, &n, &vials, NULL),
-                     DRAE_OK);
-    ck_assert_uint_eq(n, 2);
-    ck_assert(vials && rows[0].product == 7 && rows[0].vial == 2);
-    ck_assert(rows[0].inspections == 10 && rows[0].rejects == 3);
-    ck_assert(rows[1].product == -8 && rows[1].inspections == 50 && rows[1].rejects == 0);
-    free(rows);
-    ck_assert_int_eq(read_manual("product,inspections,rejects\n7,10,3", &rows, &n, &vials, NULL),
-                     DRAE_OK);
-    ck_assert(n == 1 && !vials && rows[0].vial == DRAE__UNRECORDED);
-    free(rows);
-}
-END_TEST
-
-START_TEST(manual_mistakes_name_their_line) {
-    static const char *const cases[][2] = {
-        {"product,inspections\n1,2\n", "no column rejects"},
-        {"product,inspections,rejects\n", "has no unit"},
-        {"", "no column product"},
-        {"product,inspections,rejects\n1,2\n", "line 2 has no whole number in column rejects"},
-        {"product,inspections,rejects\n1,2,1\nx,2,1\n", "line 3 has no whole number"},
-        {"product,inspections,rejects\n1,2,1.5\n", "column rejects"},
-        {"product,inspections,rejects\n1,2,3\n", "line 2: 3 rejects of 2"},
-        {"product,inspections,rejects\n1,0,0\n", "line 2: 0 rejects of 0"},
-        {"product,inspections,rejects\n1,2,-1\n", "line 2: -1 rejects"},
-        {"product,inspections,rejects\n99999999999999999999,2,1\n", "column product"},
-        {"product,inspections,rejects\n1,4294967296,1\n", "column inspections"},
-        {"product,inspections,rejects\r1,2,1\r1,2,1\r", "CR alone"}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        drae__manual_row *rows = NULL;
-        size_t n = 0;
-        bool vials = false;
-        drae__err err = {{0}};
-        ck_assert_msg(read_manual(cases[i][0], &rows, &n, &vials, &err) == DRAE_ERROR_FILE,
-                      "case %zu was taken", i);
-        ck_assert_msg(strstr(err.text, cases[i][1]) != NULL, "case %zu: %s", i, err.text);
-        ck_assert_ptr_null(rows);
-    }
 }
 END_TEST
 
@@ -215,8 +161,6 @@ int main(void) {
     tcase_add_test(t, text_is_escaped);
     tcase_add_test(t, base64_of_the_standard);
     tcase_add_test(t, abandoned_text_is_not_there);
-    tcase_add_test(t, manual_rows);
-    tcase_add_test(t, manual_mistakes_name_their_line);
     tcase_add_test(t, a_few_patches_are_drawn_one_by_one);
     tcase_add_test(t, every_axis_has_numbers);
     suite_add_tcase(suite, t);
