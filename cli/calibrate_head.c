@@ -47,13 +47,12 @@ static drae_status gather(const char *path, const drae__model *model, long threa
     size_t n = patches->n < DRAE__LEARNER_MOST ? patches->n : DRAE__LEARNER_MOST;
     n = n * of_patch > DRAE__LEARNER_BYTES ? DRAE__LEARNER_BYTES / of_patch : n;
     size_t *indices = calloc(patches->n, sizeof *indices);
-    drae__progress_begin(&progress, "patches for the head", n, quiet);
     if (indices == NULL) {
-        status = drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", patches->n);
-        goto done;
+        return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu patches", patches->n);
     }
     memcpy(indices, patches->indices, patches->n * sizeof *indices);
     n = drae__choose_share(n, patches->n, drae__source_records(patches->source), indices);
+    drae__progress_begin(&progress, "patches for the head", n, quiet);
     DRAE__TRY(make_room(l, n, patches->size, err));
     DRAE__TRY(drae__scorer_open(path, model, threads, &scorer, err));
     const drae__pass pass = {

@@ -16,9 +16,6 @@ static bool is_good(const drae__record *r) {
 /* Threshold of a region from the products that the template has not seen. */
 static drae_status set_template_threshold(drae__eval *e, int region, size_t n, float *scores,
                                           drae__err *err) {
-    if (n == 0) {
-        return DRAE_OK;
-    }
     /* A sample that cannot carry the rate: its largest score, which is stricter. */
     double rate = e->o->template_rate;
     rate = n < drae__samples_needed(rate) ? 1.0 / (double)n : rate;
@@ -80,9 +77,16 @@ drae_status drae__eval_template(drae__eval *e, drae__err *err) {
         if (drae__template_count(e->golden, region) < 2) {
             status =
                 drae__fail(err, DRAE_ERROR_FILE,
-                           "%s: region %d has %zu good patches for the template; at least 2 "
-                           "products are needed",
+                           "%s: region %d has %zu good patches for the template; at least 2 are "
+                           "needed, and 2 more of other products for its threshold",
                            e->o->good.items[0], region, drae__template_count(e->golden, region));
+            goto done;
+        }
+        if (count == 0) {
+            status = drae__fail(err, DRAE_ERROR_FILE,
+                                "%s: region %d shows one product; at least 2 are needed, one makes "
+                                "the template, the other its threshold",
+                                e->o->good.items[0], region);
             goto done;
         }
         DRAE__TRY(set_template_threshold(e, region, count, of_region, err));

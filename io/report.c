@@ -50,6 +50,14 @@ double drae__report_published(const drae__level_figures *level, const char **row
     return NAN;
 }
 
+size_t drae__report_without_product(const drae__report *report) {
+    size_t n = 0;
+    for (size_t i = 0; i < report->n; i++) {
+        n += report->records[i].product == DRAE__UNRECORDED ? 1 : 0;
+    }
+    return n;
+}
+
 /* ---- scores.csv ---- */
 
 static void put_column(drae__text_file *file, int32_t value) {

@@ -94,6 +94,10 @@ typedef struct drae__report {
     const drae__report_picture *pictures; /* missed ones first, worst first */
 } drae__report;
 
+/* Patches that name no product: each counts as one of its own, which makes limits by product too
+ * narrow where several show the same one. */
+size_t drae__report_without_product(const drae__report *report);
+
 /* "R0 flag" for the regions of a vial, else "region 0"; -1: "all regions". */
 void drae__report_region(const drae__report *report, int region, char name[32]);
 

@@ -262,6 +262,14 @@ drae_status drae__report_write_html(const drae__report *report, const char *path
         drae__text_html(f, report->caution);
         drae__text_put(f, ".</p>\n");
     }
+    size_t n_strange = drae__report_without_product(report);
+    if (report->verdicts != NULL && n_strange > 0) {
+        drae__text_print(f,
+                         "<p class=\"warn\">%zu patches name no product. Each counts as a product "
+                         "of its own: where several show the same one, the limits here are too "
+                         "narrow.</p>\n",
+                         n_strange);
+    }
     if (report->verdicts != NULL) {
         put_cards(f, report);
         drae__report_put_verdicts(f, report);

@@ -249,6 +249,7 @@ drae_status drae__report_write_json(const drae__report *report, const char *path
     drae__jsonl_begin(j);
     drae__jsonl_int(j, "format", 1);
     drae__jsonl_uint(j, "n_patches", report->n);
+    drae__jsonl_uint(j, "n_without_product", drae__report_without_product(report));
     drae__jsonl_bool(j, "labelled", report->labelled);
     drae__jsonl_double(j, "confidence", report->confidence);
     drae__jsonl_double(j, "rate", report->rate);

@@ -86,6 +86,9 @@ expect 2 'majority' "$DRAE" eval -q --engine line.drae --data kit.h5 --out no --
 expect 3 'absent.h5' "$DRAE" eval -q --engine line.drae --data absent.h5 --out no
 expect 3 'absent.drae' "$DRAE" eval -q --engine absent.drae --data kit.h5 --out no
 expect 3 'trained on this data' "$DRAE" eval -q --engine line.drae --data good.h5 --out no
+ok kit one.h5 64 --strips 1 --runs 1 --frames 2 --defect-rate 0 --seed 7
+expect 3 'one.h5: region 0 .*at least 2 are needed' "$DRAE" eval -q --engine line.drae --data kit.h5 --good one.h5 --out no_template
+check "every patch names its product" grep -q '"n_without_product":0,' report/report.json
 expect 3 'is the data that is evaluated' "$DRAE" eval -q --engine line.drae --data kit.h5 --good kit.h5 --out no
 printf '\x89PNG\r\n\x1a\n' >image.png
 expect 3 'this is a PNG image; drae import' "$DRAE" eval -q --engine line.drae --data image.png --out no

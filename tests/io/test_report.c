@@ -136,6 +136,16 @@ START_TEST(a_few_patches_are_drawn_one_by_one) {
 }
 END_TEST
 
+START_TEST(patches_without_a_product_are_counted) {
+    const drae__record records[] = {{.product = 0},
+                                    {.product = DRAE__UNRECORDED},
+                                    {.product = -3},
+                                    {.product = DRAE__UNRECORDED}};
+    const drae__report report = {.n = 3, .records = records};
+    ck_assert_uint_eq(drae__report_without_product(&report), 1);
+}
+END_TEST
+
 /* Whatever the range of the scores: three numbers or more under the axis, inside of it. */
 START_TEST(every_axis_has_numbers) {
     static const float ranges[][2] = {{0.0301f, 0.0302f}, {0.02f, 0.03f},  {0.031f, 0.039f},
@@ -162,6 +172,7 @@ int main(void) {
     tcase_add_test(t, base64_of_the_standard);
     tcase_add_test(t, abandoned_text_is_not_there);
     tcase_add_test(t, a_few_patches_are_drawn_one_by_one);
+    tcase_add_test(t, patches_without_a_product_are_counted);
     tcase_add_test(t, every_axis_has_numbers);
     suite_add_tcase(suite, t);
     int status = drae_run_suite(suite);
