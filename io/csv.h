@@ -19,7 +19,7 @@ typedef struct drae__csv {
     const char *path;
     uint8_t digest[32]; /* SHA-256 of the file */
     char *text;         /* fields are cut off in place */
-    char *at;   /* NULL behind the last record */
+    char *at;           /* NULL behind the last record */
     size_t n_lines;
     size_t line; /* where the record begins that was read last, from 1 */
     size_t n;    /* its fields, 0: there are no more records */
@@ -37,7 +37,8 @@ void drae__csv_close(drae__csv *csv);
 /* The place of a column, -1 where there is none of that name. */
 int drae__csv_column(const drae__csv *csv, const char *name);
 
-/* The next record into fields and n. ERROR_FILE where a quote stays open, or the fields are more. */
+/* The next record into fields and n. ERROR_FILE where a quote stays open, or the fields are more.
+ */
 drae_status drae__csv_next(drae__csv *csv, drae__err *err);
 
 /* A field of the record, "" where it ends before, or column is -1. */

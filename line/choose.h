@@ -4,7 +4,8 @@
  * which good patches may be used for what: those that the maps of z were made of have smaller z
  * than any others, so a threshold from them would reject far more than was asked for. In a region
  * products are never on both sides: frames of one part are alike. Another region of a product may
- * be on the other side where regions hold different products, or one gives less to its maps than another.
+ * be on the other side where regions hold different products, or one gives less to its maps than
+ * another.
  */
 #ifndef DRAE_LINE_CHOOSE_H
 #define DRAE_LINE_CHOOSE_H
