@@ -24,6 +24,7 @@ static const network networks[] = {
     {16, 32, 64, 2, 227 * 1024, DRAE__SSIM_GAUSSIAN}, /* resblock from the image on */
     {16, 48, 64, 1, 60 * 1024, DRAE__SSIM_UNIFORM},   /* less shared memory, odd sides */
     {24, 32, 64, 1, 99 * 1024, DRAE__SSIM_GAUSSIAN},  /* no width of resblock */
+    {40, 32, 16, 1, 99 * 1024, DRAE__SSIM_GAUSSIAN},  /* beyond a tile, and no multiple of 16 */
 };
 
 /* Maps of the two regions of a network; region 1 has none. */
@@ -146,7 +147,9 @@ START_TEST(scores) {
     /* The same bits again, and for fewer patches in the same buffers. */
     run_program(&program, &memory, n, result2, again);
     t_equal_f32("result", RESULT * n, result, result2);
-    run_program(&program, &memory, 1, result2, again);
+    if (n > 1) {
+        run_program(&program, &memory, 1, result2, again);
+    }
     t_equal_f32("result of one", RESULT, result, result2);
     t_equal_f32("reconstruction of one", pixels, got.f, again);
 
@@ -154,7 +157,7 @@ START_TEST(scores) {
     const drae__cuda_card card = drae__cuda_card_found(&device);
     ck_assert_uint_lt(drae__cuda_plan_print(&program, &card, text, sizeof text), sizeof text);
     bool fused = strstr(text, "resblock") != NULL;
-    ck_assert_msg(fused == (net->width != 24), "%s:\n%s", t_name(), text);
+    ck_assert_msg(fused == (net->width <= 16), "%s:\n%s", t_name(), text);
     drae__cuda_program_free(&program);
     drae__model_free(&model);
     t_end();
