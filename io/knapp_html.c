@@ -238,15 +238,40 @@ static bool is_listed(const drae__knapp_unit *u) {
     return u->n > 0 && (u->defective || u->k > 0 || u->manual_k > 0);
 }
 
-static void put_units(drae__text_file *f, const drae__knapp_report *report) {
-    size_t n = 0;
-    size_t listed = 0;
-    for (size_t i = 0; i < report->n; i++) {
-        n += is_listed(&report->units[i]) ? 1 : 0;
+typedef struct listing {
+    double wrong; /* share of its inspections that went against its label */
+    bool defective;
+    size_t at;
+} listing;
+
+/* Worst first; a defect that passes before a good unit that is rejected as often. */
+static int by_wrong(const void *a, const void *b) {
+    const listing *x = a, *y = b;
+    if (x->wrong < y->wrong || x->wrong > y->wrong) {
+        return x->wrong < y->wrong ? 1 : -1;
     }
-    drae__text_put(f, "<h2>Units</h2>\n<p>Labelled defective, or rejected at least once");
+    return x->defective != y->defective ? (x->defective ? -1 : 1) : x->at < y->at ? -1 : 1;
+}
+
+static drae_status put_units(drae__text_file *f, const drae__knapp_report *report, drae__err *err) {
+    size_t n = 0;
+    listing *list = calloc(report->n + 1, sizeof *list);
+    if (list == NULL) {
+        return drae__fail(err, DRAE_ERROR_MEMORY, "no memory for %zu units", report->n);
+    }
+    for (size_t i = 0; i < report->n; i++) {
+        const drae__knapp_unit *u = &report->units[i];
+        if (is_listed(u)) {
+            double share = (double)u->k / (double)u->n;
+            list[n++] = (listing){u->defective ? 1.0 - share : share, u->defective, i};
+        }
+    }
+    qsort(list, n, sizeof *list, by_wrong);
+    drae__text_put(f,
+                   "<h2>Units</h2>\n<p>Labelled defective, or rejected at least once; those that "
+                   "are judged wrongly most often come first");
     if (n > ROWS_MAX) {
-        drae__text_print(f, ": the first %d of %zu", ROWS_MAX, n);
+        drae__text_print(f, ", %d of %zu", ROWS_MAX, n);
     }
     drae__text_put(f, ". units.csv has all.</p>\n<div class=\"wide\"><table><thead><tr>"
                       "<th>product</th><th>vial</th>"
@@ -255,13 +280,12 @@ static void put_units(drae__text_file *f, const drae__knapp_report *report) {
     drae__text_put(f, report->knapp->n_manual > 0
                           ? "<th>by people</th><th class=\"l\">their zone</th></tr></thead>\n"
                           : "</tr></thead>\n");
-    for (size_t i = 0; i < report->n && listed < ROWS_MAX; i++) {
-        if (is_listed(&report->units[i])) {
-            put_unit(f, report, i);
-            listed++;
-        }
+    for (size_t i = 0; i < n && i < ROWS_MAX; i++) {
+        put_unit(f, report, list[i].at);
     }
     drae__text_put(f, "</table></div>\n");
+    free(list);
+    return DRAE_OK;
 }
 
 drae_status drae__knapp_write_html(const drae__knapp_report *report, const char *path,
@@ -294,9 +318,13 @@ drae_status drae__knapp_write_html(const drae__knapp_report *report, const char 
     plot_units(f, report, false, of_units);
     drae__text_put(f, "</div>\n");
     put_manual(f, report);
-    put_units(f, report);
+    free(of_units);
+    status = put_units(f, report, err);
+    if (status != DRAE_OK) {
+        drae__text_abandon(f);
+        return status;
+    }
     drae__page_facts(f, report->n_facts, report->facts);
     drae__page_end(f);
-    free(of_units);
     return drae__text_finish(f, err);
 }
