@@ -7,6 +7,7 @@ int main(void) {
     SRunner *runner = srunner_create(suite_golden());
     srunner_add_suite(runner, suite_api());
     srunner_add_suite(runner, suite_results());
+    srunner_add_suite(runner, suite_z());
     srunner_add_suite(runner, suite_file());
     srunner_add_suite(runner, suite_plan());
     srunner_add_suite(runner, suite_bf16());

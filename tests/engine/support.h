@@ -12,6 +12,7 @@
 Suite *suite_golden(void);
 Suite *suite_api(void);
 Suite *suite_results(void);
+Suite *suite_z(void);
 Suite *suite_file(void);
 Suite *suite_plan(void);
 Suite *suite_bf16(void);
