@@ -3,10 +3,18 @@
 # Sets up, builds and runs all tests: release, sanitizers, the engine side alone.
 #   scripts/test.sh           everything that CI runs (about 15 minutes on 2 cores)
 #   scripts/test.sh quick     release build and its tests only
+#   scripts/test.sh cuda      the build with the CUDA backend and its tests only: needs nvcc, a GPU if there is one
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-if [ "${1:-}" = quick ]; then
+case "${1:-}" in
+'' | quick | cuda) ;;
+*)
+    echo "usage: scripts/test.sh [quick|cuda]" >&2
+    exit 2
+    ;;
+esac
+if [ -n "${1:-}" ]; then
     scripts/setup.sh
 else
     scripts/setup.sh --ci
@@ -25,7 +33,7 @@ count() {
 # What a preset is configured with besides: release has many processes, except where a user is in a
 # hurry and MPI is not installed.
 declare -A options=([release]=-DDRAE_MPI=ON)
-[ "${1:-}" = quick ] && options=()
+[ -n "${1:-}" ] && options=()
 
 # The engine side alone is compiled by the commands of release, but for the command: a fresh build
 # folder begins with what release built, and ninja compiles what has another command or no output.
@@ -62,10 +70,12 @@ log=$(mktemp -d)
 trap 'rm -rf "$log"' EXIT
 start=$(date +%s)
 
-build_preset release
-if [ "${1:-}" = quick ]; then
-    test_preset release
+if [ -n "${1:-}" ]; then
+    preset=${1/quick/release}
+    build_preset "$preset"
+    test_preset "$preset"
 else
+    build_preset release
     test_preset release -LE sanitized
     begin_with_release
     build_preset engine

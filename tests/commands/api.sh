@@ -76,7 +76,7 @@ run_as() { # NAME COMPILER FLAGS...: every file alone, then together
     for file in block1 block2 main; do
         check "$name: $file.c compiles alone" "$@" "${strict[@]}" -c "$file.c" -o "$file.o"
     done
-    check "$name: links" "${CC:-cc}" block1.o block2.o main.o "$DRAE_BUILD/libdrae.a" -fopenmp -lm -o "$name"
+    check "$name: links" "${CC:-cc}" block1.o block2.o main.o -L "$DRAE_BUILD" -ldrae "-Wl,-rpath,$DRAE_BUILD" -lm -o "$name"
     ./"$name" line.drae absent.drae >said.txt 2>/dev/null
     check "$name: does what the page says: $(tail -n 1 said.txt)" grep -q 'as docs/api.md says' said.txt
 }

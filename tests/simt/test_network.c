@@ -23,8 +23,7 @@ static const network networks[] = {
     {8, 32, 16, 3, 227 * 1024, DRAE__SSIM_GAUSSIAN},  /* resblock on pairs of pixels */
     {16, 32, 64, 2, 227 * 1024, DRAE__SSIM_GAUSSIAN}, /* resblock from the image on */
     {16, 48, 64, 1, 60 * 1024, DRAE__SSIM_UNIFORM},   /* less shared memory, odd sides */
-    {24, 32, 64, 1, 99 * 1024, DRAE__SSIM_GAUSSIAN},  /* no width of resblock */
-    {40, 32, 16, 1, 99 * 1024, DRAE__SSIM_GAUSSIAN},  /* beyond a tile, and no multiple of 16 */
+    {40, 32, 16, 1, 99 * 1024, DRAE__SSIM_GAUSSIAN},  /* no width of resblock, beyond a tile */
 };
 
 /* Maps of the two regions of a network; region 1 has none. */
