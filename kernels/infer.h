@@ -16,9 +16,9 @@
  *
  * Numerics: every output element is one chain of multiply-adds in a fixed order (input channel,
  * then row, then column of the window; then the channels of the projection; then the residual), so
- * results depend on neither threads, batch nor tiles. avx512 and avx2 fuse multiply and add;
- * portable rounds both, is compiled for the baseline, and gives the same bits on every IEEE
- * machine: the reference of self-tests. avx2 computes 3x3 convolutions of stride 1 and transposed
+ * results depend on neither threads, batch nor tiles. portable rounds multiply and add apart, is
+ * compiled for the baseline, and gives the same bits on every IEEE machine: the reference of
+ * self-tests. avx512 and avx2 fuse them, and compute 3x3 convolutions of stride 1 and transposed
  * ones by strips of four rows and pairs of columns (cpu/infer_strip_body.h): 24 such chains and
  * their sums in a fixed order, which depends on the element's row in its strip and column in its
  * pair, counted from the corner of the map, and on nothing else. Functions allocate nothing and run

@@ -2,7 +2,7 @@
 /* The inference kernels for AVX-512 (F, BW, DQ, VL). */
 #include "kernels/cpu/infer_vec_avx512.h"
 
-#include "kernels/cpu/infer_transposed_body.h"
+#include "kernels/cpu/infer_strip_body.h"
 #include "kernels/cpu/infer_dense_body.h"
 #include "kernels/cpu/infer_image_body.h"
 #include "kernels/cpu/infer_score_body.h"
@@ -14,9 +14,10 @@ const drae__infer_kernels drae__infer_kernels_avx512 = {
     .name = "avx512",
     .lanes = VL,
     .co_tile = CO,
-    .cot_tile = COT,
+    .cot_tile = CO, /* by strips */
+    .strip_pitch = NV * VL,
     .load_u8 = kernel_load_u8,
-    .conv = conv_direct,
+    .conv = conv_by_strips,
     .out = kernel_out,
     .down = kernel_down,
     .up = kernel_up,

@@ -35,17 +35,12 @@
 
 /* ---- parts of the source ---- */
 
-/* Two of the four along the rows, of the row whose column x - 1 is at p: 1 and 2, or 0 and 3. */
+/* Two of the four along the rows, from column x on at p: 1 and 2, or 0 and 3. */
 INLINE void strip_along(const float *p, bool first, vf v[2]) {
-    vf a = vf_load(p), b = vf_load(p + VL), c = vf_load(p + 2), d = vf_load(p + VL + 2);
-    if (first) {
-        vf even = vf_odds(a, b), odd = vf_evens(c, d);
-        v[0] = even + odd;
-        v[1] = odd - even;
-    } else {
-        v[0] = vf_evens(a, b) - vf_evens(c, d);
-        v[1] = vf_odds(a, b) - vf_odds(c, d);
-    }
+    const vf lo = vf_load(p), hi = vf_load(p + VL);
+    const vf even = vf_evens(lo, hi), odd = vf_odds(lo, hi);
+    v[0] = first ? even + odd : vf_odds_before(odd, p) - odd;
+    v[1] = first ? odd - even : even - vf_evens_after(even, p);
 }
 
 /* v = B d, a part every `part` floats. */
@@ -72,14 +67,14 @@ INLINE void strip_parts(const drae__infer_conv *op, const strip_tile *t, bool fi
         const float *row[S_DOWN];
         for (int i = 0; i < S_DOWN; i++) {
             ptrdiff_t y = t->y[j] - 1 + i;
-            row[i] = op->src + (y < in->h ? y : in->h) * in->stride + t->x[j] - 1;
+            row[i] = op->src + (y < in->h ? y : in->h) * in->stride + t->x[j];
         }
         for (int ci = 0; ci < op->c_in; ci++) {
             vf d[S_DOWN][2];
             UNROLL
             for (int i = 0; i < S_DOWN; i++) {
                 if (first) { /* of the next tile */
-                    __builtin_prefetch(row[i] + NV * S_WIDE + 1, 0, 2);
+                    __builtin_prefetch(row[i] + NV * S_WIDE + 2, 0, 2);
                 }
                 strip_along(row[i], first, d[i]);
                 row[i] += in->plane;

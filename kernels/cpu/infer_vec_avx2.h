@@ -55,6 +55,18 @@ static inline vf vf_odds(vf a, vf b) {
     return _mm256_shuffle_ps(a, b, 0xdd);
 }
 
+/* The odds of the 2 VL floats at p, each replaced by the one before it, the first by p[-1]; and the
+ * evens, each by the one behind it, the last by p[2 VL]. */
+static inline vf vf_odds_before(vf odds, const float *p) {
+    (void)odds;
+    return vf_evens(_mm256_loadu_ps(p - 1), _mm256_loadu_ps(p - 1 + VL));
+}
+
+static inline vf vf_evens_after(vf evens, const float *p) {
+    (void)evens;
+    return vf_evens(_mm256_loadu_ps(p + 2), _mm256_loadu_ps(p + 2 + VL));
+}
+
 /* The first and the last VL of the 2 VL elements whose evens and odds these are. */
 static inline vf vf_pairs_lo(vf even, vf odd) {
     return _mm256_unpacklo_ps(even, odd);

@@ -54,6 +54,37 @@ static inline vf vf_load_even(const float *p) {
     return _mm512_permutex2var_ps(_mm512_loadu_ps(p), even, _mm512_loadu_ps(p + 16));
 }
 
+/* Even and odd elements of a and b, of 2 VL, in an order that vf_pairs_lo and _hi undo: the lanes
+ * of every four are 0 1 of a, 0 1 of b. */
+static inline vf vf_evens(vf a, vf b) {
+    return _mm512_shuffle_ps(a, b, 0x88);
+}
+
+static inline vf vf_odds(vf a, vf b) {
+    return _mm512_shuffle_ps(a, b, 0xdd);
+}
+
+/* The odds of the 2 VL floats at p, each replaced by the one before it, the first by p[-1]; and the
+ * evens, each by the one behind it, the last by p[2 VL]. Loads that cross a line cost twice. */
+static inline vf vf_odds_before(vf odds, const float *p) {
+    const __m512i before = _mm512_setr_epi32(16, 0, 13, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14);
+    return _mm512_permutex2var_ps(odds, before, _mm512_set1_ps(p[-1]));
+}
+
+static inline vf vf_evens_after(vf evens, const float *p) {
+    const __m512i after = _mm512_setr_epi32(1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 2, 15, 16);
+    return _mm512_permutex2var_ps(evens, after, _mm512_set1_ps(p[2 * VL]));
+}
+
+/* The first and the last VL of the 2 VL elements whose evens and odds these are. */
+static inline vf vf_pairs_lo(vf even, vf odd) {
+    return _mm512_unpacklo_ps(even, odd);
+}
+
+static inline vf vf_pairs_hi(vf even, vf odd) {
+    return _mm512_unpackhi_ps(even, odd);
+}
+
 /* a0 b0 a1 b1 ...: the first and the last VL of them. */
 static inline vf vf_zip_lo(vf a, vf b) {
     const __m512i lo = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
