@@ -209,7 +209,8 @@ static int run(int argc, char **argv) {
                      "between paced cycles let the device work for a moment that often; 0: idle"),
         DRAE__NUMBER("seconds", &s.seconds, 0, 1e6, "S", "of each run"),
         DRAE__INT("threads", &s.threads, 0, 1024, "N", "0 takes all processors"),
-        DRAE__CHOICE("kernels", &s.kernels, "auto|amx|avx512|avx2|portable", "CPU kernels by name"),
+        DRAE__CHOICE("kernels", &s.kernels, "auto|amx|avx512bf16|avx512|avx2|portable",
+                     "CPU kernels by name"),
         DRAE__CHOICE("device", &s.device, "cpu|cuda",
                      there ? "of the random network; a file knows its own"
                            : "of the random network; a file knows its own; no cuda in this build"),

@@ -26,7 +26,7 @@ const char *drae_build_info(void) {
     return "drae " TEXT(DRAE_VERSION_MAJOR) "." TEXT(DRAE_VERSION_MINOR) "." TEXT(
         DRAE_VERSION_PATCH) ", compiler " __VERSION__ ", backends " BACKENDS ", kernels "
 #if defined(__x86_64__)
-                            "avx512 avx2 portable, bf16 amx avx512 avx2 portable";
+                            "avx512 avx2 portable, bf16 amx avx512bf16 avx512 avx2 portable";
 #else
                             "portable, bf16 portable";
 #endif

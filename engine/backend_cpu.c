@@ -72,12 +72,19 @@ typedef struct choice {
 } choice;
 
 /* False where the processor does not run them. Tables of tiles carry the names of those of vectors;
- * AMX comes with AVX-512, and does f32 too, where the others have nothing to win by tiles. */
+ * AMX comes with AVX-512, and does f32 too, where the others have nothing to win by tiles. bf16 in
+ * pairs is what the vectors of a processor without tiles do best. */
 static bool choose(drae__precision precision, const char *name, choice *c) {
     const drae__bf16_kernels *best = drae__bf16_kernels_find("auto");
-    bool amx =
-        strcmp(name, "amx") == 0 || (strcmp(name, "auto") == 0 && strcmp(best->name, "amx") == 0);
+    const drae__infer_kernels *pairs = drae__infer_kernels_in_pairs();
+    const bool any = strcmp(name, "auto") == 0;
+    const bool amx = strcmp(name, "amx") == 0 || (any && strcmp(best->name, "amx") == 0);
     *c = (choice){.parts = 1};
+    if (precision == DRAE__PRECISION_BF16 && pairs != NULL && !amx &&
+        (any || strcmp(name, pairs->name) == 0) && (!any || drae__infer_kernels_supported(pairs))) {
+        c->vectors = pairs;
+        return drae__infer_kernels_supported(pairs);
+    }
     if (precision == DRAE__PRECISION_BF16) {
         c->tiles = drae__bf16_kernels_find(name);
     } else if (precision == DRAE__PRECISION_DEVICE && amx) {
@@ -124,6 +131,15 @@ static drae_status create_weights(drae__cpu_state *s, const drae__engine_data *d
 static drae_status cpu_create(const drae__engine_data *data, const drae__plan *plan,
                               const char *kernels, void **state, drae__err *err) {
     choice c;
+    const drae__infer_kernels *pairs = drae__infer_kernels_in_pairs();
+    if (pairs != NULL && strcmp(kernels, pairs->name) == 0 &&
+        data->precision != DRAE__PRECISION_BF16) {
+        return drae__fail(
+            err, DRAE_ERROR_DEVICE,
+            "the \"%s\" kernels compute in bf16 and this engine is not: use \"auto\", "
+            "or compile it with --precision bf16",
+            kernels);
+    }
     if (!choose(data->precision, kernels, &c)) {
         return drae__fail(err, DRAE_ERROR_DEVICE,
                           "this processor does not run the \"%s\" kernels: use \"auto\"", kernels);

@@ -86,10 +86,19 @@ static void run_convs(const drae__cpu_session *c, drae__cpu_worker *w, int first
 }
 
 /* Between the last or first map and the dense rows [channels * side * side]. */
-static void move_features(const drae__plan *plan, float *map, float *rows, bool gather) {
+static void move_features(const drae__cpu_session *c, float *map, float *rows, bool gather) {
+    const drae__plan *plan = c->state->plan;
     const drae__map_geometry *g = &plan->map[DRAE__LEVELS - 1];
     size_t n_bytes = (size_t)g->w * sizeof(float);
     int channels = plan->tensors[plan->features].channels;
+    if (c->state->kernels->pairs && gather) {
+        drae__infer_unpack_map(g, channels, map, rows);
+        return;
+    }
+    if (c->state->kernels->pairs) {
+        drae__infer_pack_map(g, channels, rows, map);
+        return;
+    }
     for (int ch = 0; ch < channels; ch++) {
         for (int y = 0; y < g->h; y++) {
             float *row = map + ch * g->plane + y * g->stride;
@@ -125,7 +134,7 @@ static void encode(const drae__cpu_session *c, drae__cpu_worker *w, const drae__
     c->state->kernels->load_u8(r->patches + p * pixels, &plan->map[0], image_of(c, w));
     lap(w, timed, plan->n_ops, &since);
     run_convs(c, w, 0, plan->n_encoder_ops, timed, &since);
-    move_features(plan, tensor(c, w, plan->features), c->features + p * plan->elems, true);
+    move_features(c, tensor(c, w, plan->features), c->features + p * plan->elems, true);
     lap(w, timed, plan->n_ops, &since);
 }
 
@@ -250,7 +259,7 @@ static void decode_f32(const drae__cpu_session *c, drae__cpu_worker *w, bool tim
     const drae__plan *plan = c->state->plan;
     int last = plan->n_ops - 1;
     double since = timed ? drae__cpu_now_s() : 0.0;
-    move_features(plan, tensor(c, w, plan->first), c->features + p * plan->elems, false);
+    move_features(c, tensor(c, w, plan->first), c->features + p * plan->elems, false);
     lap(w, timed, plan->n_ops, &since);
     run_convs(c, w, plan->n_encoder_ops + 2, last, timed, &since);
     c->state->kernels->out(plan->arch.width, &plan->map[0], tensor(c, w, plan->ops[last].src),

@@ -68,7 +68,7 @@ drae_status drae_config_set_text(drae_config *config, drae_option option, const 
     if (config == NULL || value == NULL || option != DRAE_OPTION_KERNELS) {
         return DRAE_ERROR_ARGUMENT;
     }
-    static const char *const names[] = {"auto", "amx", "avx512", "avx2", "portable"};
+    static const char *const names[] = {"auto", "amx", "avx512bf16", "avx512", "avx2", "portable"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(value, names[i]) == 0) {
             (void)snprintf(config->kernels, sizeof config->kernels, "%s", value);

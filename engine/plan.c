@@ -280,6 +280,10 @@ size_t drae__plan_print(const drae__plan *plan, const drae__infer_kernels *kerne
         int tile = op->conv_kind == DRAE__INFER_CONVT4 ? kernels->cot_tile : kernels->co_tile;
         bool dense = op->kind == DRAE__OP_DOWN || op->kind == DRAE__OP_UP;
         double op_bytes = op->bytes;
+        if (kernels->pairs && !dense) {
+            double recon = conv ? 0.0 : 4.0 * op->h_out * op->h_out;
+            op_bytes = (op_bytes - recon) / 2.0 + recon;
+        }
         if (bf16 != NULL && !dense) {
             /* Two bytes an element and part, but for the reconstruction. */
             double recon = conv ? 0.0 : 4.0 * op->h_out * op->h_out;

@@ -89,7 +89,7 @@ static void pack_op(const drae__plan *plan, const drae__plan_op *op,
         fold_bn(plan, op, model, (size_t)op->h_out * (size_t)op->h_out, w);
         break;
     case DRAE__OP_OUT:
-        memcpy(w->wei, wei, op->wei->count * sizeof(float));
+        drae__infer_pack_out(kernels, op->c_in, wei, w->wei);
         w->bias[0] = model[op->bias->offset];
         break;
     }

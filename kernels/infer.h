@@ -126,19 +126,31 @@ static inline size_t drae__infer_down_chunks(size_t elems) {
     return (elems + DRAE__INFER_DOWN_CHUNK - 1) / DRAE__INFER_DOWN_CHUNK;
 }
 
+/*
+ * In pairs of bf16 (a table of its own, drae__infer_kernels_in_pairs): an element of a map is not a
+ * float but two channels in bf16, the even one in its lower half, and weights likewise; so c
+ * channels are (c + 1) / 2 planes, and a last half is zero. Geometry, rows and turns are as in f32.
+ * The image of the first layer (CONV3, c_in 1) and its weights are floats; dense rows are floats,
+ * moved by pack_map and unpack_map. Sums, what follows them, score and maps of the region are f32:
+ *     v = sums + residual;  raw = bf16(v);  act = bf16(leaky(scale v + shift))
+ * rounded as kernels/infer_bf16.h rounds; a product of two pairs adds the odd channels' to a sum,
+ * rounds, adds the even ones', rounds (VDPBF16PS). Other sums than those of kernels/infer_bf16.h,
+ * which follow the AMX unit: within the same bounds, not the same bits.
+ */
 typedef struct drae__infer_kernels {
-    const char *name; /* "avx512", "avx2", "portable" */
+    const char *name; /* "avx512", "avx2", "portable"; "avx512bf16" */
     int lanes;        /* pixels in a register */
     int co_tile;      /* output channels of a tile of CONV3 and CONV3S2 */
     int cot_tile;     /* and of CONVT4 */
-    int strip_pitch;  /* of convolutions by strips, see below; 0: all are summed directly */
+    int pitch;        /* floats of a channel of a tile in the scratch; 0: none is used */
+    bool pairs;       /* maps hold pairs of channels in bf16, see below */
 
     /* dst = src / 255, from dense rows [h,w] to a map of one channel. */
     void (*load_u8)(const uint8_t *src, const drae__map_geometry *map, float *dst);
 
     void (*conv)(const drae__infer_conv *op);
 
-    /* The last layer: dst [h,w] dense = sigmoid(conv3x3(src) + bias), wei [c_in,3,3] unpacked. */
+    /* The last layer: dst [h,w] dense = sigmoid(conv3x3(src) + bias), wei packed by pack_out. */
     void (*out)(int c_in, const drae__map_geometry *map, const float *src, const float *wei,
                 float bias, float *dst);
 
@@ -230,7 +242,7 @@ static inline size_t drae__infer_top_scratch(size_t n) {
 /*
  * CONV3 and CONVT4 by strips of DRAE__STRIP_ROWS rows and pairs of columns, where the table has
  * them: DRAE__STRIP_DOWN x DRAE__STRIP_ALONG parts of every channel of a tile are made in the
- * scratch, strip_pitch floats a channel. CONVT4 counts as four convolutions 3x3 of stride 1, one
+ * scratch, `pitch` floats a channel. CONVT4 counts as four convolutions 3x3 of stride 1, one
  * for each parity of the result's row and column ("phase" 2 * row + column), whose window has no
  * third row (column) where the row (column) is even and no first one where it is odd: of their
  * parts, those that would be zero are left out. CONV3S2 copies the pixels of its windows into the
@@ -246,7 +258,7 @@ static inline size_t drae__infer_top_scratch(size_t n) {
 
 static inline bool drae__infer_by_strips(const drae__infer_kernels *kernels,
                                          drae__infer_conv_kind kind, int c_in) {
-    return kernels->strip_pitch > 0 &&
+    return kernels->pitch > 0 && !kernels->pairs &&
            (kind == DRAE__INFER_CONVT4 ||
             (kind == DRAE__INFER_CONV3 && c_in >= DRAE__STRIP_CHANNELS));
 }
@@ -261,23 +273,23 @@ static inline bool drae__strip_none(int parity, int part, int n) {
  * its projection: parts, products of a block of channels, sums of all; more than the windows of
  * CONV3S2. */
 static inline size_t drae__infer_conv_scratch(const drae__infer_kernels *kernels, int channels) {
-    const size_t pitch = (size_t)kernels->strip_pitch, c = (size_t)channels;
-    if (pitch == 0) {
-        return 0;
+    const size_t pitch = (size_t)kernels->pitch, c = (size_t)channels;
+    if (pitch == 0 || kernels->pairs) {
+        return (c + 1) / 2 * 9 * pitch; /* windows of CONV3S2 */
     }
     return 2 * DRAE__STRIP_DOWN * (c * pitch + DRAE__STRIP_STAGGER) +
            (size_t)(DRAE__STRIP_BLOCK * DRAE__STRIP_DOWN * kernels->co_tile) * pitch +
            (size_t)(DRAE__STRIP_PHASES * DRAE__STRIP_ROWS * 2) * c * pitch;
 }
 
-/* Floats that pack_conv writes: as many as the model has, but the parts where a convolution is
- * computed by strips. */
+/* Elements that pack_conv writes: as many as the model has, but the parts where a convolution is
+ * computed by strips, and half of them in pairs. */
 size_t drae__infer_conv_weights(const drae__infer_kernels *kernels, drae__infer_conv_kind kind,
                                 int c_in, int c_out);
 
 /* Packed weights, layout "tiles of output channels": for each tile of co_tile (cot_tile) channels,
  * for each input channel, the taps in the order in which the kernel meets them, and for each tap
- * one float per channel of the tile. By strips: for each part along the rows (in the order
+ * one element per channel of the tile. By strips: for each part along the rows (in the order
  * drae__strip_order), phase, block of tiles, part down the columns, tile and input channel one
  * float per channel of the tile. Those of projections take as many floats as in the model. */
 extern const int drae__strip_order[DRAE__STRIP_ALONG];
@@ -285,6 +297,8 @@ void drae__infer_pack_conv(const drae__infer_kernels *kernels, drae__infer_conv_
                            int c_out, const float *wei, float *dst);
 void drae__infer_pack_proj(const drae__infer_kernels *kernels, drae__infer_conv_kind kind, int c_in,
                            int c_out, const float *wei, float *dst);
+void drae__infer_pack_out(const drae__infer_kernels *kernels, int c_in, const float *wei,
+                          float *dst);
 /*
  * Runs n <= DRAE__INFER_CHAIN convolutions, each of which may read what earlier ones write, in
  * turns: `rows` rows of the first one's result (a multiple of DRAE__INFER_TURN), then of every
@@ -307,6 +321,15 @@ void drae__infer_pack_up(size_t latent, size_t elems, const float *wei, float *d
 
 /* All tables, best first, portable last; *n how many. */
 const drae__infer_kernels *const *drae__infer_kernels_list(size_t *n);
+
+/* The table in pairs, which is not among these; NULL where the build has none. */
+const drae__infer_kernels *drae__infer_kernels_in_pairs(void);
+
+/* Rows [channels, h, w] of floats to pairs and back. */
+void drae__infer_pack_map(const drae__map_geometry *map, int channels, const float *rows,
+                          float *dst);
+void drae__infer_unpack_map(const drae__map_geometry *map, int channels, const float *src,
+                            float *rows);
 
 /* Whether this processor and operating system run the table. */
 bool drae__infer_kernels_supported(const drae__infer_kernels *kernels);

@@ -67,6 +67,24 @@ static inline drae__bf16 drae__bf16_of(float f) {
     return (drae__bf16)((u.bits + 0x7fffu + (u.bits >> 16 & 1u)) >> 16);
 }
 
+/* Two of them in the bits of a float, the even one in the lower half: an element of maps in pairs
+ * (kernels/infer.h). Such a float is moved, never computed with. */
+static inline float drae__bf16_pair(float even, float odd) {
+    union {
+        uint32_t bits;
+        float f;
+    } u = {.bits = (uint32_t)drae__bf16_of(odd) << 16 | drae__bf16_of(even)};
+    return u.f;
+}
+
+static inline float drae__bf16_of_pair(float pair, int which) {
+    union {
+        float f;
+        uint32_t bits;
+    } u = {.f = pair};
+    return drae__bf16_to_float((drae__bf16)(u.bits >> 16 * which));
+}
+
 /*
  * A float as a sum of up to three bf16, each the rest of those before it: 8, 16 or 24 bits of
  * mantissa. Maps and weights of `parts` parts make convolutions of that precision from the same

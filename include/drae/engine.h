@@ -76,9 +76,9 @@ typedef enum drae_option {
     /* Integer, at open: a drae_device. DRAE_DEVICE_FILE: what the engine was compiled for. A device
      * that is absent or not built in is DRAE_ERROR_DEVICE; there is no silent fallback. */
     DRAE_OPTION_DEVICE = 3,
-    /* Text, at open: the CPU kernels by name, "auto", "amx", "avx512", "avx2" or "portable". "auto"
-     * takes the fastest that the processor runs; a name that it cannot run is DRAE_ERROR_DEVICE, as
-     * is "amx" with an engine in f32. Default "auto". */
+    /* Text, at open: the CPU kernels by name, "auto", "amx", "avx512bf16", "avx512", "avx2" or
+     * "portable". "auto" takes the fastest that the processor runs; a name that it cannot run is
+     * DRAE_ERROR_DEVICE, as is "avx512bf16" with an engine in f32. Default "auto". */
     DRAE_OPTION_KERNELS = 4
 } drae_option;
 
@@ -185,7 +185,7 @@ typedef enum drae_engine_int {
 typedef enum drae_engine_text {
     DRAE_ENGINE_SHA256 = 1,    /* of the file, 64 hexadecimal digits */
     DRAE_ENGINE_PRECISION = 2, /* "f32", "bf16" (cpu), "f16" (cuda) */
-    DRAE_ENGINE_KERNELS = 3,   /* the kernels in use: "amx", "avx512", "avx2", "portable" */
+    DRAE_ENGINE_KERNELS = 3,   /* the kernels in use, by their names above */
     DRAE_ENGINE_COMPILER = 4,  /* version of drae that compiled it */
     DRAE_ENGINE_DATA_HASH = 5, /* SHA-256 of the training data, "" unknown */
     DRAE_ENGINE_REVISION = 6,  /* source revision of the trainer, "" unknown */

@@ -59,6 +59,15 @@ INLINE vf vf_keep(vf v, int n) {
     return vf_load(lanes);
 }
 
+/* What one element of a map is: a float, or two channels in bf16, multiplied and added together. */
+#ifndef PAIRS
+#define PAIRS      0
+#define vf_product vf_acc
+#endif
+#define PLANES(c) (((c) + PAIRS) >> PAIRS)
+
+typedef void (*product_of)(vf *acc, vf a, vf b);
+
 INLINE int lanes_left(int w, int x) {
     return w - x < VL ? w - x : VL;
 }

@@ -21,7 +21,7 @@
 #ifndef DRAE_KERNELS_CPU_INFER_CONV_BODY_H
 #define DRAE_KERNELS_CPU_INFER_CONV_BODY_H
 
-#include "kernels/cpu/infer_body.h"
+#include "kernels/cpu/infer_epilogue_body.h"
 
 typedef struct tile_at {
     ptrdiff_t y[NV > NVT ? NV : NVT];
@@ -46,11 +46,11 @@ INLINE vf load_pixels(const float *p, bool even) {
     return even ? vf_load_even(p) : vf_load(p);
 }
 
-/* sums += k x k window over c_in channels (sums = it where first) of the first nv vectors; src[j]
+/* sums += k x k window over so many planes (sums = it where first) of the first nv vectors; src[j]
  * is the window's upper left corner for lane 0 of vector j; even: lanes are two pixels apart. */
-INLINE void add_taps(float sums[CO][NV][VL], bool first, int nv, const float *const src[NV],
-                     ptrdiff_t stride, ptrdiff_t plane, int c_in, int k, bool even,
-                     const float *restrict wei) {
+INLINE void add_taps(float sums[CO][NV][VL], product_of add, bool first, int nv,
+                     const float *const src[NV], ptrdiff_t stride, ptrdiff_t plane, int planes,
+                     int k, bool even, const float *restrict wei) {
     const float *p[NV];
     vf acc[CO][NV];
     UNROLL
@@ -61,7 +61,7 @@ INLINE void add_taps(float sums[CO][NV][VL], bool first, int nv, const float *co
             acc[o][j] = first ? vf_set(0.0f) : vf_load(sums[o][j]);
         }
     }
-    for (int ci = 0; ci < c_in; ci++) {
+    for (int i = 0; i < planes; i++) {
         UNROLL
         for (int tap = 0; tap < k * k; tap++) {
             vf s[NV];
@@ -74,7 +74,7 @@ INLINE void add_taps(float sums[CO][NV][VL], bool first, int nv, const float *co
                 vf w = vf_set(wei[o]);
                 UNROLL
                 for (int j = 0; j < nv; j++) {
-                    vf_acc(&acc[o][j], w, s[j]);
+                    add(&acc[o][j], w, s[j]);
                 }
             }
             wei += CO;
@@ -98,72 +98,18 @@ INLINE void add_taps(float sums[CO][NV][VL], bool first, int nv, const float *co
 }
 
 /* The windows, each a function of its own. */
-#define ADD_TAPS(name, first, nv, k, even)                                                         \
+#define ADD_TAPS(name, add, first, nv, k, even)                                                    \
     NOINLINE void name(float sums[CO][NV][VL], const float *const src[NV], ptrdiff_t stride,       \
-                       ptrdiff_t plane, int c_in, const float *restrict wei) {                     \
-        add_taps(sums, first, nv, src, stride, plane, c_in, k, even, wei);                         \
+                       ptrdiff_t plane, int planes, const float *restrict wei) {                   \
+        add_taps(sums, add, first, nv, src, stride, plane, planes, k, even, wei);                  \
     }
-ADD_TAPS(window3, true, NV, 3, false)
-ADD_TAPS(window3_even, true, NV, 3, true)
-ADD_TAPS(point, false, NV, 1, false)
-ADD_TAPS(point_even, false, NV, 1, true)
+ADD_TAPS(window3, vf_product, true, NV, 3, false)
+ADD_TAPS(window3_even, vf_product, true, NV, 3, true)
+ADD_TAPS(point, vf_product, false, NV, 1, false)
+ADD_TAPS(point_even, vf_product, false, NV, 1, true)
 
-/* What follows the sums, in registers: stores may change nothing of it. */
-typedef struct epilogue {
-    const float *residual, *scale, *shift;
-    float *raw, *act;
-    ptrdiff_t plane;
-    vf slope;
-} epilogue;
-
-INLINE epilogue epilogue_of(const drae__infer_conv *op) {
-    const epilogue e = {op->residual, op->scale,         op->shift,        op->raw,
-                        op->act,      op->dst_map.plane, vf_set(op->slope)};
-    return e;
-}
-
-/* Of one channel, from an offset on. */
-typedef struct channel {
-    vf scale, shift;
-    ptrdiff_t offset;
-} channel;
-
-INLINE channel channel_of(const epilogue *e, int co, ptrdiff_t at) {
-    const vf none = vf_set(0.0f);
-    const channel c = {e->act != NULL ? vf_set(e->scale[co]) : none,
-                       e->act != NULL ? vf_set(e->shift[co]) : none, e->plane * co + at};
-    return c;
-}
-
-/* Residual, raw, activation of one vector; n lanes, none where n <= 0. */
-INLINE void finish_channel(const epilogue *e, const channel *c, ptrdiff_t at, int n, vf v) {
-    const ptrdiff_t offset = c->offset + at;
-    if (e->residual != NULL) {
-        v += vf_load(e->residual + offset);
-    }
-    if (e->raw != NULL) {
-        vf_store_n(e->raw + offset, v, n);
-    }
-    if (e->act != NULL) {
-        vf_store_n(e->act + offset, vf_leaky(vf_fma(c->scale, v, c->shift), e->slope), n);
-    }
-}
-
-INLINE void finish(const epilogue *e, int co, ptrdiff_t at, int n, vf v) {
-    const channel c = channel_of(e, co, at);
-    finish_channel(e, &c, 0, n, v);
-}
-
-/* Asks for what finish will touch. */
-INLINE void finish_soon(const epilogue *e, int co, ptrdiff_t at) {
-    const float *const maps[3] = {e->residual, e->raw, e->act};
-    UNROLL
-    for (int m = 0; m < 3; m++) {
-        if (maps[m] != NULL) {
-            __builtin_prefetch(maps[m] + e->plane * co + at);
-        }
-    }
-}
+typedef void (*window_of)(float sums[CO][NV][VL], const float *const src[NV], ptrdiff_t stride,
+                          ptrdiff_t plane, int planes, const float *restrict wei);
 
 /* Projection of a tile and what follows it. */
 static void finish_tile(const drae__infer_conv *op, const epilogue *e, const tile_at *at, int co,
@@ -175,17 +121,19 @@ static void finish_tile(const drae__infer_conv *op, const epilogue *e, const til
         for (int j = 0; j < NV; j++) {
             src[j] = op->proj.src + stride * (at->y[j] * from->stride + at->x[j]);
         }
-        (stride == 1 ? point : point_even)(sums, src, from->stride, from->plane, op->proj.c_in,
-                                           op->proj.wei + (ptrdiff_t)co * op->proj.c_in);
+        (stride == 1 ? point : point_even)(sums, src, from->stride, from->plane,
+                                           PLANES(op->proj.c_in),
+                                           op->proj.wei + (ptrdiff_t)co * PLANES(op->proj.c_in));
     }
-    for (int o = 0; o < CO; o++) {
+    for (int o = 0; o < CO; o += 2) {
         for (int j = 0; j < NV; j++) {
-            finish(e, co + o, at->y[j] * map->stride + at->x[j], at->n[j], vf_load(sums[o][j]));
+            finish_two(e, co + o, at->y[j] * map->stride + at->x[j], at->n[j], vf_load(sums[o][j]),
+                       vf_load(sums[o + 1][j]));
         }
     }
 }
 
-static void conv3(const drae__infer_conv *op) {
+INLINE void conv3_by(const drae__infer_conv *op, window_of window, int planes) {
     const drae__map_geometry *in = &op->src_map, *map = &op->dst_map;
     const epilogue e = epilogue_of(op);
     int stride = op->kind == DRAE__INFER_CONV3S2 ? 2 : 1;
@@ -199,11 +147,14 @@ static void conv3(const drae__infer_conv *op) {
         }
         for (int co = 0; co < op->c_out; co += CO) {
             float sums[CO][NV][VL] __attribute__((aligned(64)));
-            (stride == 1 ? window3 : window3_even)(sums, src, in->stride, in->plane, op->c_in,
-                                                   op->wei + (ptrdiff_t)co * op->c_in * 9);
+            window(sums, src, in->stride, in->plane, planes, op->wei + (ptrdiff_t)co * planes * 9);
             finish_tile(op, &e, &at, co, sums);
         }
     }
+}
+
+static void conv3(const drae__infer_conv *op) {
+    conv3_by(op, op->kind == DRAE__INFER_CONV3S2 ? window3_even : window3, PLANES(op->c_in));
 }
 
 #endif

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From grey levels to the first map, from the last map to the reconstruction, and what is made of
- * it: score and maps.
+ * From grey levels to the first map, and what is made of the reconstruction: score and maps.
  */
 #ifndef DRAE_KERNELS_CPU_INFER_IMAGE_BODY_H
 #define DRAE_KERNELS_CPU_INFER_IMAGE_BODY_H
 
-#include "kernels/cpu/infer_sigmoid.h"
+#include "kernels/cpu/infer_out_body.h"
 
 static void kernel_load_u8(const uint8_t *src, const drae__map_geometry *map, float *dst) {
     for (int y = 0; y < map->h; y++) {
@@ -18,46 +17,6 @@ static void kernel_load_u8(const uint8_t *src, const drae__map_geometry *map, fl
         }
         for (; x < map->w; x++) {
             to[x] = (float)from[x] / 255.0f;
-        }
-    }
-}
-
-static void kernel_out(int c_in, const drae__map_geometry *map, const float *src, const float *wei,
-                       float bias, float *dst) {
-    for (int y = 0; y < map->h; y++) {
-        for (int x = 0; x < map->w; x += NVO * VL) {
-            vf acc[NVO];
-            UNROLL
-            for (int j = 0; j < NVO; j++) {
-                acc[j] = vf_set(bias);
-            }
-            /* Vectors behind the row's end repeat its last one. */
-            ptrdiff_t at[NVO];
-            for (int j = 0; j < NVO; j++) {
-                int column = x + j * VL;
-                at[j] = column < map->w ? column : x;
-            }
-            const float *p = src + (y - 1) * map->stride - 1;
-            const float *w = wei;
-            for (int ci = 0; ci < c_in; ci++) {
-                for (int ky = 0; ky < 3; ky++) {
-                    UNROLL
-                    for (int kx = 0; kx < 3; kx++) {
-                        vf tap = vf_set(w[3 * ky + kx]);
-                        UNROLL
-                        for (int j = 0; j < NVO; j++) {
-                            acc[j] =
-                                vf_fma(tap, vf_load(p + ky * map->stride + kx + at[j]), acc[j]);
-                        }
-                    }
-                }
-                p += map->plane;
-                w += 9;
-            }
-            for (int j = 0; j < NVO && x + j * VL < map->w; j++) {
-                vf_store_n(dst + (ptrdiff_t)y * map->w + x + (ptrdiff_t)j * VL, vf_sigmoid(acc[j]),
-                           lanes_left(map->w, x + j * VL));
-            }
         }
     }
 }

@@ -1,16 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Weights from the model's layout into the order in which the inference kernels read them. */
-#include "kernels/infer.h"
+#include "kernels/infer_bf16.h"
 
 #include <string.h>
 
-/* [c_out,c_in,k,k] -> [tile][c_in][k*k][channel of the tile] */
-static void pack_direct(int tile, int taps, int c_in, int c_out, const float *wei, float *dst) {
+/* Weights in the model's layout, and how many elements their input channels become. */
+typedef struct source {
+    const float *wei;
+    int c_in, planes;
+    bool pairs;
+} source;
+
+static source source_of(const drae__infer_kernels *kernels, int c_in, const float *wei) {
+    const source s = {wei, c_in, kernels->pairs ? (c_in + 1) / 2 : c_in, kernels->pairs};
+    return s;
+}
+
+/* The element of a plane; at: where the weight of input channel 0 lies, step: to the next one's. */
+static float element(const source *s, int plane, ptrdiff_t at, ptrdiff_t step) {
+    const float *first = s->wei + at + (s->pairs ? 2 : 1) * plane * step;
+    if (!s->pairs) {
+        return *first;
+    }
+    return drae__bf16_pair(*first, 2 * plane + 1 < s->c_in ? first[step] : 0.0f);
+}
+
+/* [c_out,c_in,k,k] -> [tile][plane][k*k][channel of the tile] */
+static void pack_direct(int tile, int taps, int c_out, const source *s, float *dst) {
     for (int co = 0; co < c_out; co += tile) {
-        for (int ci = 0; ci < c_in; ci++) {
+        for (int i = 0; i < s->planes; i++) {
             for (int tap = 0; tap < taps; tap++) {
                 for (int o = 0; o < tile; o++) {
-                    *dst++ = wei[((ptrdiff_t)(co + o) * c_in + ci) * taps + tap];
+                    *dst++ = element(s, i, (ptrdiff_t)(co + o) * s->c_in * taps + tap, taps);
                 }
             }
         }
@@ -111,18 +132,19 @@ static void pack_strip_proj(int tile, int c_in, int c_out, const float *wei, flo
     }
 }
 
-/* [c_in,c_out,4,4] -> [tile][row parity][c_in][input row][4 taps][channel of the tile]; the taps
+/* [c_in,c_out,4,4] -> [tile][row parity][plane][input row][4 taps][channel of the tile]; the taps
  * are (x-1, x) for the even output column and (x, x+1) for the odd one. */
-static void pack_transposed4(int tile, int c_in, int c_out, const float *wei, float *dst) {
+static void pack_transposed4(int tile, int c_out, const source *s, float *dst) {
     static const ptrdiff_t ky[2][2] = {{3, 1}, {2, 0}};
     static const ptrdiff_t kx[4] = {3, 1, 2, 0};
     for (int co = 0; co < c_out; co += tile) {
         for (int parity = 0; parity < 2; parity++) {
-            for (int ci = 0; ci < c_in; ci++) {
+            for (int i = 0; i < s->planes; i++) {
                 for (int part = 0; part < 8; part++) {
                     for (int o = 0; o < tile; o++) {
                         ptrdiff_t tap = 4 * ky[parity][part / 4] + kx[part % 4];
-                        *dst++ = wei[((ptrdiff_t)ci * c_out + co + o) * 16 + tap];
+                        *dst++ =
+                            element(s, i, (ptrdiff_t)(co + o) * 16 + tap, (ptrdiff_t)c_out * 16);
                     }
                 }
             }
@@ -130,20 +152,27 @@ static void pack_transposed4(int tile, int c_in, int c_out, const float *wei, fl
     }
 }
 
-/* [c_in,c_out,2,2] -> [tile][row parity][c_in][column parity][channel of the tile] */
-static void pack_transposed2(int tile, int c_in, int c_out, const float *wei, float *dst) {
+/* [c_in,c_out,2,2] -> [tile][row parity][plane][column parity][channel of the tile] */
+static void pack_transposed2(int tile, int c_out, const source *s, float *dst) {
     for (int co = 0; co < c_out; co += tile) {
         for (int parity = 0; parity < 2; parity++) {
-            for (int ci = 0; ci < c_in; ci++) {
+            for (int i = 0; i < s->planes; i++) {
                 for (int kx = 0; kx < 2; kx++) {
                     for (int o = 0; o < tile; o++) {
                         ptrdiff_t tap = 2 * parity + kx;
-                        *dst++ = wei[((ptrdiff_t)ci * c_out + co + o) * 4 + tap];
+                        *dst++ = element(s, i, (ptrdiff_t)(co + o) * 4 + tap, (ptrdiff_t)c_out * 4);
                     }
                 }
             }
         }
     }
+}
+
+/* Of a convolution: those of the image stay floats. */
+static source source_in(const drae__infer_kernels *kernels, drae__infer_conv_kind kind, int c_in,
+                        const float *wei) {
+    const source floats = {wei, c_in, c_in, false};
+    return kind == DRAE__INFER_CONV3 && c_in == 1 ? floats : source_of(kernels, c_in, wei);
 }
 
 size_t drae__infer_conv_weights(const drae__infer_kernels *kernels, drae__infer_conv_kind kind,
@@ -155,28 +184,40 @@ size_t drae__infer_conv_weights(const drae__infer_kernels *kernels, drae__infer_
     if (drae__infer_by_strips(kernels, kind, c_in)) {
         taps = up ? DRAE__STRIP_PHASES * phase_parts : parts;
     }
-    return (size_t)c_in * (size_t)c_out * taps;
+    return (size_t)source_in(kernels, kind, c_in, NULL).planes * (size_t)c_out * taps;
 }
 
 void drae__infer_pack_conv(const drae__infer_kernels *kernels, drae__infer_conv_kind kind, int c_in,
                            int c_out, const float *wei, float *dst) {
     if (drae__infer_by_strips(kernels, kind, c_in)) {
         pack_strips(kernels->co_tile, kind, c_in, c_out, wei, dst);
-    } else if (kind == DRAE__INFER_CONVT4) {
-        pack_transposed4(kernels->cot_tile, c_in, c_out, wei, dst);
+        return;
+    }
+    const source s = source_in(kernels, kind, c_in, wei);
+    if (kind == DRAE__INFER_CONVT4) {
+        pack_transposed4(kernels->cot_tile, c_out, &s, dst);
     } else {
-        pack_direct(kernels->co_tile, 9, c_in, c_out, wei, dst);
+        pack_direct(kernels->co_tile, 9, c_out, &s, dst);
     }
 }
 
 void drae__infer_pack_proj(const drae__infer_kernels *kernels, drae__infer_conv_kind kind, int c_in,
                            int c_out, const float *wei, float *dst) {
+    const source s = source_of(kernels, c_in, wei);
     if (kind != DRAE__INFER_CONVT4) {
-        pack_direct(kernels->co_tile, 1, c_in, c_out, wei, dst);
-    } else if (kernels->strip_pitch > 0) {
+        pack_direct(kernels->co_tile, 1, c_out, &s, dst);
+    } else if (drae__infer_by_strips(kernels, kind, c_in)) {
         pack_strip_proj(kernels->co_tile, c_in, c_out, wei, dst);
     } else {
-        pack_transposed2(kernels->cot_tile, c_in, c_out, wei, dst);
+        pack_transposed2(kernels->cot_tile, c_out, &s, dst);
+    }
+}
+
+void drae__infer_pack_out(const drae__infer_kernels *kernels, int c_in, const float *wei,
+                          float *dst) {
+    const source s = source_of(kernels, c_in, wei);
+    for (int i = 0; i < s.planes * 9; i++) {
+        dst[i] = element(&s, i / 9, i % 9, 9);
     }
 }
 
@@ -196,6 +237,31 @@ void drae__infer_pack_up(size_t latent, size_t elems, const float *wei, float *d
             for (size_t i = 0; i < DRAE__INFER_UP_BLOCK; i++) {
                 *dst++ = wei[(begin + i) * latent + j];
             }
+        }
+    }
+}
+
+/* ---- maps in pairs ---- */
+
+void drae__infer_pack_map(const drae__map_geometry *map, int channels, const float *rows,
+                          float *dst) {
+    const ptrdiff_t pixels = (ptrdiff_t)map->h * map->w;
+    for (int c = 0; c < channels; c += 2) {
+        const float *even = rows + c * pixels, *odd = c + 1 < channels ? even + pixels : NULL;
+        for (ptrdiff_t i = 0; i < pixels; i++) {
+            dst[c / 2 * map->plane + i / map->w * map->stride + i % map->w] =
+                drae__bf16_pair(even[i], odd == NULL ? 0.0f : odd[i]);
+        }
+    }
+}
+
+void drae__infer_unpack_map(const drae__map_geometry *map, int channels, const float *src,
+                            float *rows) {
+    const ptrdiff_t pixels = (ptrdiff_t)map->h * map->w;
+    for (int c = 0; c < channels; c++) {
+        for (ptrdiff_t i = 0; i < pixels; i++) {
+            *rows++ = drae__bf16_of_pair(
+                src[c / 2 * map->plane + i / map->w * map->stride + i % map->w], c % 2);
         }
     }
 }

@@ -3,30 +3,23 @@
 #include "kernels/cpu/infer_vec_portable.h"
 
 #include "kernels/cpu/infer_transposed_body.h"
-#include "kernels/cpu/infer_dense_body.h"
-#include "kernels/cpu/infer_image_body.h"
-#include "kernels/cpu/infer_score_body.h"
-#include "kernels/cpu/infer_matched_body.h"
-#include "kernels/cpu/infer_head_body.h"
+#include "kernels/cpu/infer_rest_body.h"
 #include "kernels/cpu/infer_tables.h"
+
+static void conv_direct(const drae__infer_conv *op) {
+    if (op->kind == DRAE__INFER_CONVT4) {
+        convt4(op);
+    } else {
+        conv3(op);
+    }
+}
 
 const drae__infer_kernels drae__infer_kernels_portable = {
     .name = "portable",
-    .lanes = VL,
     .co_tile = CO,
     .cot_tile = COT,
-    .load_u8 = kernel_load_u8,
     .conv = conv_direct,
     .out = kernel_out,
-    .down = kernel_down,
-    .up = kernel_up,
-    .phi = kernel_phi,
-    .z = kernel_z,
-    .m = kernel_m,
-    .m_filters = kernel_m_filters,
-    .head = &head_table,
-    .top_mean = kernel_top_mean,
-    .residual = kernel_residual,
-    .to_u8 = kernel_to_u8,
     .peak = kernel_peak,
+    REST_OF_TABLE,
 };

@@ -17,15 +17,27 @@ const drae__infer_kernels *const *drae__infer_kernels_list(size_t *n) {
     return tables;
 }
 
+const drae__infer_kernels *drae__infer_kernels_in_pairs(void) {
+#if defined(__x86_64__)
+    return &drae__infer_kernels_avx512bf16;
+#else
+    return NULL;
+#endif
+}
+
 bool drae__infer_kernels_supported(const drae__infer_kernels *kernels) {
     if (kernels == &drae__infer_kernels_portable) {
         return true;
     }
 #if defined(__x86_64__)
     __builtin_cpu_init();
+    bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     if (kernels == &drae__infer_kernels_avx512) {
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+        return avx512;
+    }
+    if (kernels == &drae__infer_kernels_avx512bf16) {
+        return avx512 && __builtin_cpu_supports("avx512bf16");
     }
     if (kernels == &drae__infer_kernels_avx2) {
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");

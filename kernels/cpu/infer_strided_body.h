@@ -11,7 +11,7 @@
 /* The nine pixels of every window of the tile, channel after channel: [c_in][9][NV][VL]. */
 NOINLINE void copy_windows(const drae__infer_conv *op, const tile_at *at, float *dst) {
     const drae__map_geometry *in = &op->src_map;
-    for (int ci = 0; ci < op->c_in; ci++) {
+    for (int ci = 0; ci < PLANES(op->c_in); ci++) {
         for (int tap = 0; tap < 9; tap++) {
             for (int j = 0; j < NV; j++) {
                 const float *p =
@@ -36,8 +36,8 @@ static void conv3_copied(const drae__infer_conv *op) {
         copy_windows(op, &at, op->scratch);
         for (int co = 0; co < op->c_out; co += CO) {
             float sums[CO][NV][VL] __attribute__((aligned(64)));
-            products3(sums, src, 0, (ptrdiff_t)NV * VL, 9 * op->c_in,
-                      op->wei + (ptrdiff_t)co * op->c_in * 9);
+            products3(sums, src, 0, (ptrdiff_t)NV * VL, 9 * PLANES(op->c_in),
+                      op->wei + (ptrdiff_t)co * PLANES(op->c_in) * 9);
             finish_tile(op, &e, &at, co, sums);
         }
     }

@@ -198,7 +198,7 @@ typedef struct strip_part {
 static const float *strip_block(const drae__infer_conv *op, const strip_tile *t,
                                 const strip_work *w, const float *parts, const strip_part *at,
                                 int down, const float *wei, strip_sums *sums) {
-    const products_of sum = products[t->n - 1];
+    const window_of sum = products[t->n - 1];
     for (int k = 0; k < S_DOWN; k++) {
         const float *const v = parts + k * w->part;
         const float *const src[NV] = {v, v + VL, v + 2 * VL};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Transposed convolutions summed directly, and the choice among direct sums: for the tables without
- * strips. A tile is two neighbouring output columns of NVT vectors of pixels, of one output row at
- * a time, zipped on store.
+ * Transposed convolutions summed directly, for the tables without strips. A tile is two
+ * neighbouring output columns of NVT vectors of pixels, of one output row at a time, zipped on
+ * store.
  */
 #ifndef DRAE_KERNELS_CPU_INFER_TRANSPOSED_BODY_H
 #define DRAE_KERNELS_CPU_INFER_TRANSPOSED_BODY_H
@@ -16,7 +16,7 @@ INLINE const float *add_parity(vf acc[COT][2][NVT], int parity, const vf s[NVT],
         vf w = vf_set(wei[o]);
         UNROLL
         for (int j = 0; j < NVT; j++) {
-            vf_acc(&acc[o][parity][j], w, s[j]);
+            vf_product(&acc[o][parity][j], w, s[j]);
         }
     }
     return wei + COT;
@@ -46,7 +46,8 @@ INLINE void store_sums(float sums[COT][2][NVT][VL], vf acc[COT][2][NVT]) {
  * meets x-1 and x, an odd one x and x+1. src[j] lies in the first of the two rows.
  */
 NOINLINE void transposed4(float sums[COT][2][NVT][VL], const float *const src[NVT],
-                          ptrdiff_t stride, ptrdiff_t plane, int c_in, const float *restrict wei) {
+                          ptrdiff_t stride, ptrdiff_t plane, int planes,
+                          const float *restrict wei) {
     const float *p[NVT];
     vf acc[COT][2][NVT];
     UNROLL
@@ -57,7 +58,7 @@ NOINLINE void transposed4(float sums[COT][2][NVT][VL], const float *const src[NV
             acc[o][0][j] = acc[o][1][j] = vf_set(0.0f);
         }
     }
-    for (int ci = 0; ci < c_in; ci++) {
+    for (int i = 0; i < planes; i++) {
         UNROLL
         for (int row = 0; row < 2; row++) {
             vf s[NVT];
@@ -79,7 +80,7 @@ NOINLINE void transposed4(float sums[COT][2][NVT][VL], const float *const src[NV
 
 /* The projection, transposed 2x2/2: one tap per output pixel. */
 NOINLINE void transposed2(float sums[COT][2][NVT][VL], const float *const src[NVT], ptrdiff_t plane,
-                          int c_in, const float *restrict wei) {
+                          int planes, const float *restrict wei) {
     vf acc[COT][2][NVT];
     UNROLL
     for (int o = 0; o < COT; o++) {
@@ -89,9 +90,9 @@ NOINLINE void transposed2(float sums[COT][2][NVT][VL], const float *const src[NV
             acc[o][1][j] = vf_load(sums[o][1][j]);
         }
     }
-    for (int ci = 0; ci < c_in; ci++) {
+    for (int i = 0; i < planes; i++) {
         vf s[NVT];
-        load_column(s, src, plane * ci);
+        load_column(s, src, plane * i);
         wei = add_parity(acc, 0, s, wei);
         wei = add_parity(acc, 1, s, wei);
     }
@@ -101,7 +102,8 @@ NOINLINE void transposed2(float sums[COT][2][NVT][VL], const float *const src[NV
 static void convt4(const drae__infer_conv *op) {
     const drae__map_geometry *in = &op->src_map, *map = &op->dst_map;
     const epilogue e = epilogue_of(op);
-    int end = drae__infer_conv_end(op) / 2, per_row = (in->w + VL - 1) / VL;
+    const int end = drae__infer_conv_end(op) / 2, per_row = (in->w + VL - 1) / VL;
+    const int planes = PLANES(op->c_in);
     for (int first = op->row / 2 * per_row; first < end * per_row; first += NVT) {
         tile_at at;
         tile_locate(&at, first, NVT, end, in->w);
@@ -123,30 +125,25 @@ static void convt4(const drae__infer_conv *op) {
                     finish_soon(&e, co + o, to + VL);
                 }
             }
-            transposed4(sums, src[parity], in->stride, in->plane, op->c_in,
-                        op->wei + (ptrdiff_t)part * COT * op->c_in * 8);
+            transposed4(sums, src[parity], in->stride, in->plane, planes,
+                        op->wei + (ptrdiff_t)part * COT * planes * 8);
             if (op->proj.src != NULL) {
-                transposed2(sums, proj, op->proj.map.plane, op->proj.c_in,
-                            op->proj.wei + (ptrdiff_t)part * COT * op->proj.c_in * 2);
+                transposed2(sums, proj, op->proj.map.plane, PLANES(op->proj.c_in),
+                            op->proj.wei + (ptrdiff_t)part * COT * PLANES(op->proj.c_in) * 2);
             }
-            for (int o = 0; o < COT; o++) {
+            for (int o = 0; o < COT; o += 2) {
                 for (int j = 0; j < NVT; j++) {
                     vf even = vf_load(sums[o][0][j]), odd = vf_load(sums[o][1][j]);
+                    vf even1 = vf_load(sums[o + 1][0][j]), odd1 = vf_load(sums[o + 1][1][j]);
                     ptrdiff_t to = (2 * at.y[j] + parity) * map->stride + 2 * at.x[j];
                     int n = 2 * at.n[j];
-                    finish(&e, co + o, to, n < VL ? n : VL, vf_zip_lo(even, odd));
-                    finish(&e, co + o, to + VL, n < VL ? 0 : n - VL, vf_zip_hi(even, odd));
+                    finish_two(&e, co + o, to, n < VL ? n : VL, vf_zip_lo(even, odd),
+                               vf_zip_lo(even1, odd1));
+                    finish_two(&e, co + o, to + VL, n < VL ? 0 : n - VL, vf_zip_hi(even, odd),
+                               vf_zip_hi(even1, odd1));
                 }
             }
         }
-    }
-}
-
-static void conv_direct(const drae__infer_conv *op) {
-    if (op->kind == DRAE__INFER_CONVT4) {
-        convt4(op);
-    } else {
-        conv3(op);
     }
 }
 

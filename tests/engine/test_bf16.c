@@ -33,15 +33,25 @@ static void run(const e_engine *file, const char *kernels, int threads, const ui
     drae_engine_close(engine);
 }
 
-static const drae__bf16_kernels *supported(size_t i) {
+/* Names of what runs bf16 here, the best first: tiles on their unit, pairs, tiles without one. */
+static const char *supported(size_t i) {
     size_t n, seen = 0;
     const drae__bf16_kernels *const *list = drae__bf16_kernels_list(&n);
+    const drae__infer_kernels *pairs = drae__infer_kernels_in_pairs();
     for (size_t k = 0; k < n; k++) {
         if (drae__bf16_kernels_supported(list[k]) && seen++ == i) {
-            return list[k];
+            return list[k]->name;
+        }
+        if (k == 0 && pairs != NULL && drae__infer_kernels_supported(pairs) && seen++ == i) {
+            return pairs->name;
         }
     }
     return NULL;
+}
+
+static bool in_pairs(const char *name) {
+    const drae__infer_kernels *pairs = drae__infer_kernels_in_pairs();
+    return pairs != NULL && strcmp(name, pairs->name) == 0;
 }
 
 static const int widths[] = {8, 16};
@@ -55,7 +65,7 @@ START_TEST(every_table) {
     run(&exact, "portable", 1, images, f32);
     const bool thin = E_BEST_TABLE_ALONE && widths[_i] > 8;
     for (size_t k = 0; supported(k) != NULL && !(thin && k > 0); k++) {
-        const char *name = supported(k)->name;
+        const char *name = supported(k);
         run(&file, name, 1, images, one);
         run(&file, name, 2, images, other);
         ck_assert_msg(memcmp(one, other, sizeof *one) == 0, "%s: 2 threads differ from 1", name);
@@ -86,15 +96,16 @@ END_TEST
 START_TEST(says_what_it_is) {
     e_engine file = e_compile_bf16(8, SIZE, 0);
     for (size_t k = 0; supported(k) != NULL; k++) {
-        drae_engine *engine = e_open(&file, supported(k)->name);
+        drae_engine *engine = e_open(&file, supported(k));
         const char *precision = "", *kernels = "", *plan = "";
         char layer[32];
         ck_assert_int_eq(drae_engine_get_text(engine, DRAE_ENGINE_PRECISION, &precision), DRAE_OK);
         ck_assert_int_eq(drae_engine_get_text(engine, DRAE_ENGINE_KERNELS, &kernels), DRAE_OK);
         ck_assert_int_eq(drae_engine_get_text(engine, DRAE_ENGINE_PLAN, &plan), DRAE_OK);
         ck_assert_str_eq(precision, "bf16");
-        ck_assert_str_eq(kernels, supported(k)->name);
-        (void)snprintf(layer, sizeof layer, "bf16-%s-", supported(k)->name);
+        ck_assert_str_eq(kernels, supported(k));
+        (void)snprintf(layer, sizeof layer, in_pairs(supported(k)) ? " %s-" : " bf16-%s-",
+                       supported(k));
         ck_assert_ptr_nonnull(strstr(plan, layer));
         drae_engine_close(engine);
     }
@@ -121,6 +132,7 @@ START_TEST(no_silent_fallback) {
     ck_assert_int_eq(open_as(&file, "auto", DRAE_DEVICE_CUDA), DRAE_ERROR_DEVICE);
     bool amx = drae__bf16_kernels_supported(drae__bf16_kernels_find("amx"));
     ck_assert_int_eq(open_as(&exact, "amx", DRAE_DEVICE_CPU), amx ? DRAE_OK : DRAE_ERROR_DEVICE);
+    ck_assert_int_eq(open_as(&exact, "avx512bf16", DRAE_DEVICE_CPU), DRAE_ERROR_DEVICE);
     e_engine_free(&file);
     e_engine_free(&exact);
 }

@@ -53,6 +53,7 @@ void infer_map_take(const infer_map *map, float *dst) {
 int main(void) {
     SRunner *runner = srunner_create(suite_infer_conv());
     srunner_add_suite(runner, suite_infer_chain());
+    srunner_add_suite(runner, suite_infer_pairs());
     srunner_add_suite(runner, suite_infer_bf16());
     srunner_add_suite(runner, suite_infer_layers());
     srunner_add_suite(runner, suite_infer_dense());

@@ -4,11 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-typedef struct conv_data {
-    infer_conv_shape s;
-    int h_out, w_out, h_proj, w_proj;
-    infer_conv_operands o;
-} conv_data;
+typedef infer_conv_data conv_data;
 
 static size_t count(int c, int h, int w) {
     return (size_t)c * (size_t)h * (size_t)w;
@@ -28,7 +24,7 @@ static t_pair weights(size_t n, uint64_t seed, int limit) {
     return p;
 }
 
-static conv_data make(const infer_conv_shape *s, int limit) {
+infer_conv_data infer_conv_make(const infer_conv_shape *s, int limit) {
     conv_data d = {.s = *s};
     bool up = s->kind == DRAE__INFER_CONVT4;
     size_t taps = up ? 16 : 9, proj_taps = up ? 4 : 1;
@@ -198,8 +194,8 @@ static void strip_bounds(const conv_data *d, const double *raw, const double *ac
     }
 }
 
-/* The rounding of a chain of that length, times the sums of absolute values. */
-static void bounds(conv_data *d, double *raw_bound, double *act_bound) {
+/* Times the sums of absolute values. */
+void infer_conv_bounds(infer_conv_data *d, double *raw_bound, double *act_bound) {
     const infer_conv_shape *s = &d->s;
     size_t out = d->o.raw.n, plane = out / (size_t)s->c_out;
     double *sums = t_f64(out), terms = 9.0 * s->c_in + s->proj_c_in + 2.0;
@@ -267,7 +263,7 @@ void infer_conv_check(const infer_conv_shape *s, int limit) {
     t_begin("conv kind %d %dx%dx%d->%d proj %d/%d%s%s%s limit %d", (int)s->kind, s->c_in, s->h,
             s->w, s->c_out, s->proj_c_in, s->proj_stride, s->residual ? " residual" : "",
             s->raw ? " raw" : "", s->act ? " act" : "", limit);
-    conv_data d = make(s, limit);
+    conv_data d = infer_conv_make(s, limit);
     conv_maps maps = {.src = infer_map_make(s->c_in, s->h, s->w, d.o.src.f)};
     if (s->proj_c_in > 0) {
         maps.proj = infer_map_make(s->proj_c_in, d.h_proj, d.w_proj, d.o.proj.f);
@@ -283,7 +279,7 @@ void infer_conv_check(const infer_conv_shape *s, int limit) {
             raw_bound[i] = t_f64(d.o.raw.n);
             act_bound[i] = t_f64(d.o.raw.n);
         }
-        bounds(&d, raw_bound[0], act_bound[0]);
+        infer_conv_bounds(&d, raw_bound[0], act_bound[0]);
         if (s->kind != DRAE__INFER_CONV3S2) {
             strip_bounds(&d, raw_bound[0], act_bound[0], raw_bound[1], act_bound[1]);
         }

@@ -32,6 +32,19 @@ void infer_conv_expect(const infer_conv_shape *shape, const infer_conv_operands 
  * act are as before. */
 void infer_conv_sums(const infer_conv_shape *shape, infer_conv_operands *o, double *sums);
 
+/* A case's data: sides of result and projection follow from the shape. */
+typedef struct infer_conv_data {
+    infer_conv_shape s;
+    int h_out, w_out, h_proj, w_proj;
+    infer_conv_operands o;
+} infer_conv_data;
+
+infer_conv_data infer_conv_make(const infer_conv_shape *shape, int limit);
+
+/* The rounding in f32 of a chain of the case's length, for raw and act; the operands' doubles are
+ * their absolute values afterwards, raw and act as before. */
+void infer_conv_bounds(infer_conv_data *data, double *raw_bound, double *act_bound);
+
 /* limit > 0: integers of at most limit, everything exact and compared bit for bit; 0: uniform in
  * [-1, 1), bounds from the sums of absolute values. Runs every table. */
 void infer_conv_check(const infer_conv_shape *shape, int limit);

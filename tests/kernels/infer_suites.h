@@ -12,6 +12,7 @@
 Suite *suite_infer_bf16(void);
 Suite *suite_infer_conv(void);
 Suite *suite_infer_chain(void);
+Suite *suite_infer_pairs(void);
 Suite *suite_infer_layers(void);
 Suite *suite_infer_dense(void);
 Suite *suite_infer_image(void);
