@@ -8,17 +8,24 @@
 
 #include "kernels/cpu/infer_products_body.h"
 
-/* The nine pixels of every window of the tile, channel after channel: [c_in][9][NV][VL]. */
+/* The nine pixels of every window of the tile, channel after channel: [plane][9][NV][VL]. */
 NOINLINE void copy_windows(const drae__infer_conv *op, const tile_at *at, float *dst) {
     const drae__map_geometry *in = &op->src_map;
-    for (int ci = 0; ci < PLANES(op->c_in); ci++) {
-        for (int tap = 0; tap < 9; tap++) {
-            for (int j = 0; j < NV; j++) {
-                const float *p =
-                    op->src + ci * in->plane + (2 * at->y[j] - 1) * in->stride + 2 * at->x[j] - 1;
-                vf_store(dst, vf_load_even(p + tap / 3 * in->stride + tap % 3));
-                dst += VL;
+    for (int j = 0; j < NV; j++) {
+        const float *p = op->src + (2 * at->y[j] - 1) * in->stride + 2 * at->x[j];
+        float *to = dst + (ptrdiff_t)j * VL;
+        for (int i = 0; i < PLANES(op->c_in); i++) {
+            UNROLL
+            for (int row = 0; row < 3; row++) {
+                vf columns[3];
+                vf_load_columns(p + row * in->stride, columns);
+                UNROLL
+                for (int tap = 0; tap < 3; tap++) {
+                    vf_store(to, columns[tap]);
+                    to += (ptrdiff_t)NV * VL;
+                }
             }
+            p += in->plane;
         }
     }
 }

@@ -35,12 +35,13 @@
 
 /* ---- parts of the source ---- */
 
-/* Two of the four along the rows, from column x on at p: 1 and 2, or 0 and 3. */
-INLINE void strip_along(const float *p, bool first, vf v[2]) {
-    const vf lo = vf_load(p), hi = vf_load(p + VL);
-    const vf even = vf_evens(lo, hi), odd = vf_odds(lo, hi);
-    v[0] = first ? even + odd : vf_odds_before(odd, p) - odd;
-    v[1] = first ? odd - even : even - vf_evens_after(even, p);
+/* Two of the four along the rows, from column x on at lo, VL pixels further at hi (narrow: of the
+ * next strip): 1 and 2, or 0 and 3. */
+INLINE void strip_along(const float *lo, const float *hi, bool narrow, bool first, vf v[2]) {
+    const vf a = vf_load(lo), b = vf_load(hi);
+    const vf even = vf_evens(a, b), odd = vf_odds(a, b);
+    v[0] = first ? even + odd : vf_odds_before(odd, lo, hi, narrow) - odd;
+    v[1] = first ? odd - even : even - vf_evens_after(even, lo, hi, narrow);
 }
 
 /* v = B d, a part every `part` floats. */
@@ -59,25 +60,32 @@ INLINE void strip_down(vf d[S_DOWN][2], int which, float *v, ptrdiff_t part) {
     vf_store(v + 5 * part, vf_fma(quarter, d1, vf_fma(minus_five_quarters, d3, d5)));
 }
 
-/* Six parts of every channel for each of two: parts [2][S_DOWN][part], in a part [c_in][NV][VL]. */
-INLINE void strip_parts(const drae__infer_conv *op, const strip_tile *t, bool first, float *parts,
-                        ptrdiff_t part) {
+/* Row i of a strip; what lies below the map is its row of zeros. */
+INLINE const float *strip_row(const drae__infer_conv *op, const strip_half *half, int i) {
     const drae__map_geometry *in = &op->src_map;
+    const ptrdiff_t y = half->y - 1 + i;
+    return op->src + (y < in->h ? y : in->h) * in->stride + half->x;
+}
+
+/* Six parts of every channel for each of two: parts [2][S_DOWN][part], in a part [c_in][NV][VL]. */
+INLINE void strip_parts(const drae__infer_conv *op, const strip_tile *t, bool narrow, bool first,
+                        float *parts, ptrdiff_t part) {
     for (int j = 0; j < t->n; j++) {
-        const float *row[S_DOWN];
+        const float *lo[S_DOWN], *hi[S_DOWN];
         for (int i = 0; i < S_DOWN; i++) {
-            ptrdiff_t y = t->y[j] - 1 + i;
-            row[i] = op->src + (y < in->h ? y : in->h) * in->stride + t->x[j];
+            lo[i] = strip_row(op, &t->half[j][0], i);
+            hi[i] = strip_row(op, &t->half[j][1], i);
         }
         for (int ci = 0; ci < op->c_in; ci++) {
             vf d[S_DOWN][2];
             UNROLL
             for (int i = 0; i < S_DOWN; i++) {
-                if (first) { /* of the next tile */
-                    __builtin_prefetch(row[i] + NV * S_WIDE + 2, 0, 2);
+                if (first && !narrow) { /* of the next tile */
+                    __builtin_prefetch(lo[i] + NV * S_WIDE + 2, 0, 2);
                 }
-                strip_along(row[i], first, d[i]);
-                row[i] += in->plane;
+                strip_along(lo[i], narrow ? hi[i] : lo[i] + VL, narrow, first, d[i]);
+                lo[i] += op->src_map.plane;
+                hi[i] += op->src_map.plane;
             }
             float *v = parts + ci * S_PITCH + j * VL;
             strip_down(d, 0, v, part);
@@ -86,15 +94,21 @@ INLINE void strip_parts(const drae__infer_conv *op, const strip_tile *t, bool fi
     }
 }
 
-NOINLINE void strip_parts12(const drae__infer_conv *op, const strip_tile *t, float *parts,
-                            ptrdiff_t part) {
-    strip_parts(op, t, true, parts, part);
-}
+typedef void (*parts_of)(const drae__infer_conv *op, const strip_tile *t, float *parts,
+                         ptrdiff_t part);
+#define STRIP_PARTS(name, narrow, first)                                                           \
+    NOINLINE void name(const drae__infer_conv *op, const strip_tile *t, float *parts,              \
+                       ptrdiff_t part) {                                                           \
+        strip_parts(op, t, narrow, first, parts, part);                                            \
+    }
+STRIP_PARTS(strip_parts12, false, true)
+STRIP_PARTS(strip_parts03, false, false)
+STRIP_PARTS(narrow_parts12, true, true)
+STRIP_PARTS(narrow_parts03, true, false)
 
-NOINLINE void strip_parts03(const drae__infer_conv *op, const strip_tile *t, float *parts,
-                            ptrdiff_t part) {
-    strip_parts(op, t, false, parts, part);
-}
+/* [narrow][0 and 3] */
+static const parts_of parts_by[2][2] = {{strip_parts12, strip_parts03},
+                                        {narrow_parts12, narrow_parts03}};
 
 /* ---- sums ---- */
 
@@ -163,7 +177,8 @@ INLINE void strip_prefetch(const drae__infer_conv *op, const strip_tile *t, int 
         const float *p = maps[m] + co * map->plane + at;
         for (int o = 0; o < CO; o++) {
             for (int j = 0; j < t->n; j++) {
-                __builtin_prefetch(p + up * ((t->y[j] + row) * map->stride + t->x[j]), 0, 2);
+                const strip_half *half = &t->half[j][0];
+                __builtin_prefetch(p + up * ((half->y + row) * map->stride + half->x), 0, 2);
             }
             p += map->plane;
         }
@@ -229,7 +244,7 @@ static void strip_sum(const drae__infer_conv *op, const strip_tile *t, const str
         const float *parts = w->parts + step % 2 * S_DOWN * w->part;
         strip_part at = {.along = drae__strip_order[step], .last = step + 1 == DRAE__STRIP_ALONG};
         if (step % 2 == 0) {
-            (step == 0 ? strip_parts12 : strip_parts03)(op, t, w->parts, w->part);
+            parts_by[t->narrow][step / 2](op, t, w->parts, w->part);
         }
         for (at.phase = 0; at.phase < phases; at.phase++) {
             const int row = phases == 1 ? -1 : at.phase / 2;
@@ -254,20 +269,24 @@ NOINLINE void strip_proj_pixels(const drae__infer_conv *op, const strip_tile *t,
     const drae__map_geometry *from = &op->proj.map;
     const int stride = op->kind == DRAE__INFER_CONVT4 ? 1 : from->h / op->dst_map.h;
     const ptrdiff_t part = op->proj.c_in * S_PITCH;
-    for (int j = 0; j < t->n; j++) {
-        for (int row = 0; row < S_ROWS; row++) {
-            ptrdiff_t y = t->y[j] + row < h ? t->y[j] + row : h - 1;
-            const float *p = op->proj.src + stride * (y * from->stride + t->x[j]);
-            float *to = pixels + 2 * row * part + j * VL;
-            for (int ci = 0; ci < op->proj.c_in; ci++) {
-                vf lo = stride == 1 ? vf_load(p) : vf_load_even(p);
-                vf hi = stride == 1 ? vf_load(p + VL) : vf_load_even(p + 2 * VL);
-                __builtin_prefetch(p + stride * NV * S_WIDE, 0, 2);
-                vf_store(to, vf_evens(lo, hi));
-                vf_store(to + part, vf_odds(lo, hi));
-                p += from->plane;
-                to += S_PITCH;
-            }
+    for (int i = 0; i < t->n * S_ROWS; i++) {
+        const int j = i / S_ROWS, row = i % S_ROWS;
+        const float *p[2];
+        for (int half = 0; half < 2; half++) {
+            const strip_half *at = &t->half[j][half];
+            const ptrdiff_t y = at->y + row < h ? at->y + row : h - 1;
+            p[half] = op->proj.src + stride * (y * from->stride + at->x);
+        }
+        float *to = pixels + 2 * row * part + j * VL;
+        for (int ci = 0; ci < op->proj.c_in; ci++) {
+            vf lo = stride == 1 ? vf_load(p[0]) : vf_load_even(p[0]);
+            vf hi = stride == 1 ? vf_load(p[1]) : vf_load_even(p[1]);
+            __builtin_prefetch(p[0] + stride * NV * S_WIDE, 0, 2);
+            vf_store(to, vf_evens(lo, hi));
+            vf_store(to + part, vf_odds(lo, hi));
+            p[0] += from->plane;
+            p[1] += from->plane;
+            to += S_PITCH;
         }
     }
 }
@@ -290,16 +309,14 @@ static void strip_project(const drae__infer_conv *op, const strip_tile *t, const
 /* ---- all of it ---- */
 
 static void conv_strips(const drae__infer_conv *op) {
-    const drae__map_geometry *in = &op->src_map;
     const bool up = op->kind == DRAE__INFER_CONVT4;
     const int tiles = op->c_out / CO, phases = up ? DRAE__STRIP_PHASES : 1;
-    const int begin = op->row / (up ? 2 : 1), end = drae__infer_conv_end(op) / (up ? 2 : 1);
-    const int per_row = (in->w + S_WIDE - 1) / S_WIDE;
-    const int vectors = (end + S_ROWS - 1) / S_ROWS * per_row;
+    const strip_walk walk = strip_walk_of(op->row / (up ? 2 : 1),
+                                          drae__infer_conv_end(op) / (up ? 2 : 1), op->src_map.w);
     const strip_work w = strip_lay_out(op);
     strip_tile t;
-    for (int first = begin / S_ROWS * per_row; first < vectors; first += t.n) {
-        strip_locate(&t, first, vectors, in->w);
+    for (int first = 0; first < walk.vectors; first += t.n) {
+        strip_locate(&t, first, &walk);
         strip_sum(op, &t, &w, phases);
         if (op->proj.src != NULL) {
             strip_project(op, &t, &w, phases);

@@ -18,41 +18,68 @@
 typedef float strip_sums[S_ROWS][2][CO][NV][VL];
 typedef float strip_products[S_DOWN][CO][NV][VL];
 
+/* Half of a vector of parts: VL pixels of a row, and what of them there is to store. */
+typedef struct strip_half {
+    ptrdiff_t y, x; /* first row of the strip and first column, of the source */
+    int rows, lanes;
+} strip_half;
+
+/* A map of at most VL columns is narrow: the second half of a vector is the next strip. */
 typedef struct strip_tile {
-    int n;           /* vectors, the rest of NV is not there */
-    ptrdiff_t y[NV]; /* first row of the strip, of the source */
-    ptrdiff_t x[NV];
+    int n; /* vectors, the rest of NV is not there */
+    bool narrow;
+    strip_half half[NV][2];
 } strip_tile;
 
+/* How a map's strips from row begin to row end fall into vectors. */
+typedef struct strip_walk {
+    int begin, end, w;
+    bool narrow;
+    int per_row, vectors;
+} strip_walk;
+
+static strip_walk strip_walk_of(int begin, int end, int w) {
+    const bool narrow = w <= VL;
+    const int per_row = (w + S_WIDE - 1) / S_WIDE, strips = (end - begin + S_ROWS - 1) / S_ROWS;
+    const strip_walk walk = {begin,  end,     w,
+                             narrow, per_row, narrow ? (strips + 1) / 2 : strips * per_row};
+    return walk;
+}
+
 /* The last vectors of a map go in twos and ones: three with a place empty cost as much as three. */
-static void strip_locate(strip_tile *t, int first, int end, int w) {
-    const int per_row = (w + S_WIDE - 1) / S_WIDE, left = end - first;
+static void strip_locate(strip_tile *t, int first, const strip_walk *walk) {
+    const int left = walk->vectors - first;
     t->n = left == 4 || left < NV ? (left == 1 ? 1 : 2) : NV;
+    t->narrow = walk->narrow;
     for (int j = 0; j < NV; j++) {
-        int v = first + (j < t->n ? j : 0);
-        t->y[j] = (ptrdiff_t)(v / per_row) * S_ROWS;
-        t->x[j] = (ptrdiff_t)(v % per_row) * S_WIDE;
+        const int v = first + (j < t->n ? j : 0);
+        for (int i = 0; i < 2; i++) {
+            strip_half *half = &t->half[j][i];
+            const int strip = walk->narrow ? 2 * v + i : v / walk->per_row;
+            const int x = walk->narrow ? 0 : v % walk->per_row * S_WIDE + i * VL;
+            const int rows = walk->end - walk->begin - strip * S_ROWS;
+            half->y = walk->begin + (ptrdiff_t)strip * S_ROWS;
+            half->x = x;
+            half->rows = rows < 0 ? 0 : rows < S_ROWS ? rows : S_ROWS;
+            half->lanes = lanes_left(walk->w, x);
+        }
     }
 }
 
 NOINLINE void strip_finish(const drae__infer_conv *op, const strip_tile *t, int co,
                            strip_sums sums) {
-    const drae__map_geometry *map = &op->dst_map;
     const epilogue e = epilogue_of(op);
     for (int j = 0; j < t->n; j++) {
-        const int rows = map->h - t->y[j] < S_ROWS ? (int)(map->h - t->y[j]) : S_ROWS;
-        const int left = map->w - (int)t->x[j];
+        const strip_half *lo = &t->half[j][0], *hi = &t->half[j][1];
+        const ptrdiff_t stride = op->dst_map.stride;
+        const ptrdiff_t to_hi = (hi->y - lo->y) * stride + hi->x - lo->x;
         for (int o = 0; o < CO; o++) {
-            const channel c = channel_of(&e, co + o, t->y[j] * map->stride + t->x[j]);
-            for (int row = 0; row < rows; row++) {
+            const channel c = channel_of(&e, co + o, lo->y * stride + lo->x);
+            for (int row = 0; row < lo->rows; row++) {
                 vf even = vf_load(sums[row][0][o][j]), odd = vf_load(sums[row][1][o][j]);
-                const ptrdiff_t at = row * map->stride;
-                if (left >= S_WIDE) {
-                    finish_channel(&e, &c, at, VL, vf_pairs_lo(even, odd));
-                    finish_channel(&e, &c, at + VL, VL, vf_pairs_hi(even, odd));
-                } else {
-                    finish_channel(&e, &c, at, left < VL ? left : VL, vf_pairs_lo(even, odd));
-                    finish_channel(&e, &c, at + VL, left - VL, vf_pairs_hi(even, odd));
+                finish_channel(&e, &c, row * stride, lo->lanes, vf_pairs_lo(even, odd));
+                if (row < hi->rows) {
+                    finish_channel(&e, &c, row * stride + to_hi, hi->lanes, vf_pairs_hi(even, odd));
                 }
             }
         }
@@ -73,24 +100,25 @@ INLINE void finish_zipped(const epilogue *e, int co, ptrdiff_t at, int n, vf eve
  * channels, `tiles` apart. */
 NOINLINE void strip_finish_up(const drae__infer_conv *op, const strip_tile *t, int co,
                               strip_sums *sums, int tiles) {
-    const drae__map_geometry *map = &op->dst_map, *in = &op->src_map;
+    const ptrdiff_t stride = op->dst_map.stride;
     const epilogue e = epilogue_of(op);
     for (int j = 0; j < t->n; j++) {
-        const int rows = in->h - t->y[j] < S_ROWS ? (int)(in->h - t->y[j]) : S_ROWS;
-        const int left = in->w - (int)t->x[j];
+        const strip_half *lo = &t->half[j][0], *hi = &t->half[j][1];
         for (int o = 0; o < CO; o++) {
-            for (int row = 0; row < 2 * rows; row++) {
-                const ptrdiff_t at = (2 * t->y[j] + row) * map->stride + 2 * t->x[j];
-                vf lo[2], hi[2];
+            for (int row = 0; row < 2 * lo->rows; row++) {
+                vf first[2], second[2];
                 for (int column = 0; column < 2; column++) {
                     float(*from)[CO][NV][VL] = sums[(row % 2 * 2 + column) * tiles][row / 2];
                     vf even = vf_load(from[0][o][j]), odd = vf_load(from[1][o][j]);
-                    lo[column] = vf_pairs_lo(even, odd);
-                    hi[column] = vf_pairs_hi(even, odd);
+                    first[column] = vf_pairs_lo(even, odd);
+                    second[column] = vf_pairs_hi(even, odd);
                 }
-                finish_zipped(&e, co + o, at, left < VL ? left : VL, lo[0], lo[1]);
-                finish_zipped(&e, co + o, at + 2 * VL, left < 2 * VL ? left - VL : VL, hi[0],
-                              hi[1]);
+                finish_zipped(&e, co + o, (2 * lo->y + row) * stride + 2 * lo->x, lo->lanes,
+                              first[0], first[1]);
+                if (row < 2 * hi->rows) {
+                    finish_zipped(&e, co + o, (2 * hi->y + row) * stride + 2 * hi->x, hi->lanes,
+                                  second[0], second[1]);
+                }
             }
         }
     }

@@ -4,6 +4,7 @@
 #define DRAE_KERNELS_CPU_INFER_VEC_AVX2_H
 
 #include <immintrin.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define VL 8
@@ -45,6 +46,14 @@ static inline vf vf_load_even(const float *p) {
     return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(pairs), 0xd8));
 }
 
+/* The columns that windows of stride 2 meet: of the 16 floats at p those before the even ones, the
+ * even ones, the odd ones. */
+static inline void vf_load_columns(const float *p, vf columns[3]) {
+    for (int i = 0; i < 3; i++) {
+        columns[i] = vf_load_even(p - 1 + i);
+    }
+}
+
 /* Even and odd elements of a and b, of 2 VL, in an order that vf_pairs_lo and _hi undo: the lanes
  * 0 1 4 5 2 3 6 7 of the order of nature. */
 static inline vf vf_evens(vf a, vf b) {
@@ -55,16 +64,19 @@ static inline vf vf_odds(vf a, vf b) {
     return _mm256_shuffle_ps(a, b, 0xdd);
 }
 
-/* The odds of the 2 VL floats at p, each replaced by the one before it, the first by p[-1]; and the
- * evens, each by the one behind it, the last by p[2 VL]. */
-static inline vf vf_odds_before(vf odds, const float *p) {
+/* The odds of the VL floats at lo and those at hi, each replaced by the one before it, the first by
+ * lo[-1]; and the evens, each by the one behind it, the last by hi[VL]. hi is lo + VL, or, narrow,
+ * a row of its own: then both rows have zeros at -1 and VL. */
+static inline vf vf_odds_before(vf odds, const float *lo, const float *hi, bool narrow) {
     (void)odds;
-    return vf_evens(_mm256_loadu_ps(p - 1), _mm256_loadu_ps(p - 1 + VL));
+    (void)narrow;
+    return vf_evens(_mm256_loadu_ps(lo - 1), _mm256_loadu_ps(hi - 1));
 }
 
-static inline vf vf_evens_after(vf evens, const float *p) {
+static inline vf vf_evens_after(vf evens, const float *lo, const float *hi, bool narrow) {
     (void)evens;
-    return vf_evens(_mm256_loadu_ps(p + 2), _mm256_loadu_ps(p + 2 + VL));
+    (void)narrow;
+    return vf_evens(_mm256_loadu_ps(lo + 2), _mm256_loadu_ps(hi + 2));
 }
 
 /* The first and the last VL of the 2 VL elements whose evens and odds these are. */

@@ -4,6 +4,7 @@
 #define DRAE_KERNELS_CPU_INFER_VEC_AVX512_H
 
 #include <immintrin.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define VL 16
@@ -54,6 +55,18 @@ static inline vf vf_load_even(const float *p) {
     return _mm512_permutex2var_ps(_mm512_loadu_ps(p), even, _mm512_loadu_ps(p + 16));
 }
 
+/* The columns that windows of stride 2 meet: of the 32 floats at p those before the even ones, the
+ * even ones, the odd ones. */
+static inline void vf_load_columns(const float *p, vf columns[3]) {
+    const __m512i odd =
+        _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+    const vf lo = _mm512_loadu_ps(p), hi = _mm512_loadu_ps(p + VL);
+    columns[1] = vf_load_even(p);
+    columns[2] = _mm512_permutex2var_ps(lo, odd, hi);
+    columns[0] = _mm512_castsi512_ps(_mm512_alignr_epi32(
+        _mm512_castps_si512(columns[2]), _mm512_castps_si512(_mm512_set1_ps(p[-1])), 15));
+}
+
 /* Even and odd elements of a and b, of 2 VL, in an order that vf_pairs_lo and _hi undo: the lanes
  * of every four are 0 1 of a, 0 1 of b. */
 static inline vf vf_evens(vf a, vf b) {
@@ -64,16 +77,23 @@ static inline vf vf_odds(vf a, vf b) {
     return _mm512_shuffle_ps(a, b, 0xdd);
 }
 
-/* The odds of the 2 VL floats at p, each replaced by the one before it, the first by p[-1]; and the
- * evens, each by the one behind it, the last by p[2 VL]. Loads that cross a line cost twice. */
-static inline vf vf_odds_before(vf odds, const float *p) {
+/* The odds of the VL floats at lo and those at hi, each replaced by the one before it, the first by
+ * lo[-1]; and the evens, each by the one behind it, the last by hi[VL]. hi is lo + VL, or, narrow,
+ * a row of its own: then both rows have zeros at -1 and VL. Loads that cross a line cost twice. */
+static inline vf vf_odds_before(vf odds, const float *lo, const float *hi, bool narrow) {
     const __m512i before = _mm512_setr_epi32(16, 0, 13, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14);
-    return _mm512_permutex2var_ps(odds, before, _mm512_set1_ps(p[-1]));
+    const __m512i apart = _mm512_setr_epi32(16, 0, 16, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14);
+    (void)hi;
+    return _mm512_permutex2var_ps(odds, narrow ? apart : before,
+                                  narrow ? _mm512_setzero_ps() : _mm512_set1_ps(lo[-1]));
 }
 
-static inline vf vf_evens_after(vf evens, const float *p) {
+static inline vf vf_evens_after(vf evens, const float *lo, const float *hi, bool narrow) {
     const __m512i after = _mm512_setr_epi32(1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 2, 15, 16);
-    return _mm512_permutex2var_ps(evens, after, _mm512_set1_ps(p[2 * VL]));
+    const __m512i apart = _mm512_setr_epi32(1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 16);
+    (void)lo;
+    return _mm512_permutex2var_ps(evens, narrow ? apart : after,
+                                  narrow ? _mm512_setzero_ps() : _mm512_set1_ps(hi[VL]));
 }
 
 /* The first and the last VL of the 2 VL elements whose evens and odds these are. */
