@@ -48,7 +48,7 @@ enum { DRAE__CONV_FWD = 1, DRAE__CONV_BWD_DATA = 2, DRAE__CONV_BWD_WEIGHTS = 4 }
 
 typedef struct drae__conv_op drae__conv_op;
 
-/* Whether this CPU computes bf16 in hardware that pays (AMX). */
+/* Whether this CPU multiplies in bf16 (AVX512-BF16 or AMX). */
 bool drae__conv_bf16_available(void);
 
 /* Plans the passes in the mask. All tensors that cross this interface are f32; with COMPUTE_BF16

@@ -45,8 +45,8 @@ struct drae__conv_op {
 
 bool drae__conv_bf16_available(void) {
     unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
-    unsigned amx = (unsigned)dnnl_cpu_isa_avx512_core_amx;
-    return (isa & amx) == amx;
+    unsigned bf16 = (unsigned)dnnl_cpu_isa_avx512_core_bf16; /* part of those with AMX */
+    return (isa & bf16) == bf16;
 }
 
 static bool shape_valid(const drae__conv_shape *s) {
@@ -185,7 +185,7 @@ drae_status drae__conv_op_create(const drae__conv_shape *shape, drae__compute co
     }
     if (compute == DRAE__COMPUTE_BF16 && !drae__conv_bf16_available()) {
         return drae__fail(err, DRAE_ERROR_UNSUPPORTED,
-                          "this CPU has no bf16 matrix unit (AMX); train in f32");
+                          "this CPU does not multiply in bf16 (AVX512-BF16 or AMX); train in f32");
     }
     drae_status status = DRAE_OK;
     drae__conv_op *op = calloc(1, sizeof *op);
