@@ -6,10 +6,11 @@
 # OUT/CATEGORY/report/report.html has the figures, beside those of the golden template.
 #   scripts/benchmarks/mvtec.sh DATA OUT [CATEGORY...]     DATA holds bottle/, screw/, ...
 #   DRAE=build/drae  the command; a finished step in OUT is not done again
-#   PRECISION=f32    where the CPU has no unit for the bf16 of the configurations (AMX)
+#   PRECISION=f32    where the CPU does not multiply in bf16, as the configurations ask (AVX512-BF16, AMX)
+#   SCORE=h          what calibrates: auto (default), or h for the head too (drae calibrate --help)
 set -euo pipefail
 if [ $# -lt 2 ]; then
-    sed -n '3,10s/^# //p' "$0" >&2
+    sed -n '3,11s/^# //p' "$0" >&2
     exit 2
 fi
 here=$(cd "$(dirname "$0")" && pwd)
@@ -44,7 +45,7 @@ for category in "$@"; do
         touch "$dir/trained"
     fi
     # 41 good images: 20 for the maps of z, 21 for a threshold at a false-reject rate of one in 20.
-    "$drae" calibrate --model "$dir/run/model.h5" --data "$dir/calib.h5" -o "$dir/model.h5" --false-reject 0.05 --small-sample
+    "$drae" calibrate --model "$dir/run/model.h5" --data "$dir/calib.h5" -o "$dir/model.h5" --false-reject 0.05 --small-sample --score "${SCORE:-auto}"
     "$drae" compile --model "$dir/model.h5" --data "$dir/calib.h5" -o "$dir/line.drae"
     "$drae" inspect -q --engine "$dir/line.drae" --data "$dir/test.h5" --out "$dir/verdicts" --force
     "$drae" eval --engine "$dir/line.drae" --data "$dir/test.h5" --good "$dir/train.h5" --out "$dir/report"
