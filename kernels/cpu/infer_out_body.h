@@ -37,9 +37,12 @@ INLINE void out_rows(int planes, const drae__map_geometry *map, const float *src
                 p += map->plane;
                 w += 9;
             }
-            for (int j = 0; j < NVO && x + j * VL < map->w; j++) {
-                vf_store_n(dst + (ptrdiff_t)y * map->w + x + (ptrdiff_t)j * VL, vf_sigmoid(acc[j]),
-                           lanes_left(map->w, x + j * VL));
+            UNROLL
+            for (int j = 0; j < NVO; j++) {
+                if (x + j * VL < map->w) {
+                    vf_store_n(dst + (ptrdiff_t)y * map->w + x + (ptrdiff_t)j * VL,
+                               vf_sigmoid(acc[j]), lanes_left(map->w, x + j * VL));
+                }
             }
         }
     }
