@@ -79,9 +79,10 @@ static bool choose(drae__precision precision, const char *name, choice *c) {
     const drae__infer_kernels *pairs = drae__infer_kernels_in_pairs();
     const bool any = strcmp(name, "auto") == 0;
     const bool amx = strcmp(name, "amx") == 0 || (any && strcmp(best->name, "amx") == 0);
+    const bool by_pairs = pairs != NULL && (any ? !amx && drae__infer_kernels_supported(pairs)
+                                                : strcmp(name, pairs->name) == 0);
     *c = (choice){.parts = 1};
-    if (precision == DRAE__PRECISION_BF16 && pairs != NULL && !amx &&
-        (any || strcmp(name, pairs->name) == 0) && (!any || drae__infer_kernels_supported(pairs))) {
+    if (precision == DRAE__PRECISION_BF16 && by_pairs) {
         c->vectors = pairs;
         return drae__infer_kernels_supported(pairs);
     }

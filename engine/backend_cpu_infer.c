@@ -91,12 +91,12 @@ static void move_features(const drae__cpu_session *c, float *map, float *rows, b
     const drae__map_geometry *g = &plan->map[DRAE__LEVELS - 1];
     size_t n_bytes = (size_t)g->w * sizeof(float);
     int channels = plan->tensors[plan->features].channels;
-    if (c->state->kernels->pairs && gather) {
-        drae__infer_unpack_map(g, channels, map, rows);
-        return;
-    }
     if (c->state->kernels->pairs) {
-        drae__infer_pack_map(g, channels, rows, map);
+        if (gather) {
+            drae__infer_unpack_map(g, channels, map, rows);
+        } else {
+            drae__infer_pack_map(g, channels, rows, map);
+        }
         return;
     }
     for (int ch = 0; ch < channels; ch++) {

@@ -280,14 +280,12 @@ size_t drae__plan_print(const drae__plan *plan, const drae__infer_kernels *kerne
         int tile = op->conv_kind == DRAE__INFER_CONVT4 ? kernels->cot_tile : kernels->co_tile;
         bool dense = op->kind == DRAE__OP_DOWN || op->kind == DRAE__OP_UP;
         double op_bytes = op->bytes;
-        if (kernels->pairs && !dense) {
-            double recon = conv ? 0.0 : 4.0 * op->h_out * op->h_out;
-            op_bytes = (op_bytes - recon) / 2.0 + recon;
-        }
-        if (bf16 != NULL && !dense) {
+        if ((bf16 != NULL || kernels->pairs) && !dense) {
             /* Two bytes an element and part, but for the reconstruction. */
             double recon = conv ? 0.0 : 4.0 * op->h_out * op->h_out;
-            op_bytes = (op_bytes - recon) / 2.0 * parts + recon;
+            op_bytes = (op_bytes - recon) / 2.0 * (bf16 != NULL ? parts : 1) + recon;
+        }
+        if (bf16 != NULL && !dense) {
             (void)snprintf(kernel, sizeof kernel, "%s-%s-16x16x32", parts == 1 ? "bf16" : "3xbf16",
                            bf16);
         } else {

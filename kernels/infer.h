@@ -143,7 +143,7 @@ typedef struct drae__infer_kernels {
     int co_tile;      /* output channels of a tile of CONV3 and CONV3S2 */
     int cot_tile;     /* and of CONVT4 */
     int pitch;        /* floats of a channel of a tile in the scratch; 0: none is used */
-    bool pairs;       /* maps hold pairs of channels in bf16, see below */
+    bool pairs;       /* maps hold pairs of channels in bf16, see above */
 
     /* dst = src / 255, from dense rows [h,w] to a map of one channel. */
     void (*load_u8)(const uint8_t *src, const drae__map_geometry *map, float *dst);

@@ -7,11 +7,11 @@
 #include "kernels/cpu/infer_vec_avx512bf16.h"
 
 #include "kernels/cpu/infer_out_body.h"
+#include "kernels/cpu/infer_peak_body.h"
 #include "kernels/cpu/infer_strided_body.h"
 #include "kernels/cpu/infer_transposed_body.h"
 
 #include "kernels/cpu/infer_tables.h"
-#include "kernels/infer_bf16.h"
 
 ADD_TAPS(window3_image, vf_acc, true, NV, 3, false)
 
@@ -32,25 +32,6 @@ void drae__pairs_out(int c_in, const drae__map_geometry *map, const float *src, 
     out_rows(PLANES(c_in), map, src, wei, bias, dst);
 }
 
-#define PEAK_CHAINS 12
-
 double drae__pairs_peak(size_t rounds, float *sink) {
-    const vf one = vf_set(drae__bf16_pair(0.5f, 0.25f));
-    vf acc[PEAK_CHAINS], sum = vf_set(0.0f);
-    UNROLL
-    for (int i = 0; i < PEAK_CHAINS; i++) {
-        acc[i] = vf_set((float)i);
-    }
-    for (size_t k = 0; k < rounds; k++) {
-        UNROLL
-        for (int i = 0; i < PEAK_CHAINS; i++) {
-            vf_product(&acc[i], one, one);
-        }
-    }
-    UNROLL
-    for (int i = 0; i < PEAK_CHAINS; i++) {
-        sum += acc[i];
-    }
-    *sink = sum[0];
-    return 4.0 * (double)rounds * PEAK_CHAINS * VL;
+    return kernel_peak(rounds, sink);
 }

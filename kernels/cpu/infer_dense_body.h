@@ -103,26 +103,4 @@ static void kernel_up(size_t n, size_t elems, size_t latent, size_t latent_padde
     }
 }
 
-#define PEAK_CHAINS 12 /* more than latency times units, fits in 16 registers */
-
-static double kernel_peak(size_t rounds, float *sink) {
-    vf acc[PEAK_CHAINS], a = vf_set(0.5f), b = vf_set(0.25f);
-    UNROLL
-    for (int i = 0; i < PEAK_CHAINS; i++) {
-        acc[i] = vf_set((float)i);
-    }
-    for (size_t k = 0; k < rounds; k++) {
-        UNROLL
-        for (int i = 0; i < PEAK_CHAINS; i++) {
-            acc[i] = vf_fma(acc[i], a, b);
-        }
-    }
-    vf sum = acc[0];
-    for (int i = 1; i < PEAK_CHAINS; i++) {
-        sum += acc[i];
-    }
-    *sink = sum[0];
-    return 2.0 * (double)rounds * PEAK_CHAINS * VL;
-}
-
 #endif

@@ -7,6 +7,7 @@
 #include "kernels/cpu/infer_head_body.h"
 #include "kernels/cpu/infer_image_body.h"
 #include "kernels/cpu/infer_matched_body.h"
+#include "kernels/cpu/infer_peak_body.h"
 #include "kernels/cpu/infer_score_body.h"
 
 #define REST_OF_TABLE                                                                              \

@@ -118,7 +118,7 @@ static void convt4(const drae__infer_conv *op) {
         for (int part = 0; part < 2 * op->c_out / COT; part++) {
             int co = part / 2 * COT, parity = part % 2;
             float sums[COT][2][NVT][VL] __attribute__((aligned(64)));
-            for (int o = 0; o < COT; o++) {
+            for (int o = 0; o < COT; o += 1 + PAIRS) {
                 for (int j = 0; j < NVT; j++) {
                     ptrdiff_t to = (2 * at.y[j] + parity) * map->stride + 2 * at.x[j];
                     finish_soon(&e, co + o, to);

@@ -4,6 +4,16 @@
 #include <math.h>
 #include <stdio.h>
 
+const infer_conv_shape infer_conv_deep = {.kind = DRAE__INFER_CONV3,
+                                          .c_in = 320,
+                                          .c_out = 16,
+                                          .h = 4,
+                                          .w = 18,
+                                          .proj_c_in = 64,
+                                          .proj_stride = 1,
+                                          .raw = true,
+                                          .act = true};
+
 typedef infer_conv_data conv_data;
 
 static size_t count(int c, int h, int w) {

@@ -14,6 +14,9 @@ typedef struct infer_conv_shape {
     bool residual, raw, act;
 } infer_conv_shape;
 
+/* A deep sum, where order and fusing of multiply and add show most. */
+extern const infer_conv_shape infer_conv_deep;
+
 /* Of the activations; a power of two, so that integer data stays exact. */
 #define INFER_CONV_SLOPE 0.25
 

@@ -85,16 +85,7 @@ END_TEST
 
 /* A deep sum, where order and fusing of multiply and add show most. */
 START_TEST(deep) {
-    const infer_conv_shape s = {.kind = DRAE__INFER_CONV3,
-                                .c_in = 320,
-                                .c_out = 16,
-                                .h = 4,
-                                .w = 18,
-                                .proj_c_in = 64,
-                                .proj_stride = 1,
-                                .raw = true,
-                                .act = true};
-    both(&s);
+    both(&infer_conv_deep);
 }
 END_TEST
 

@@ -160,17 +160,8 @@ START_TEST(all_kinds) {
 END_TEST
 
 START_TEST(deep) {
-    const infer_conv_shape s = {.kind = DRAE__INFER_CONV3,
-                                .c_in = 320,
-                                .c_out = 16,
-                                .h = 4,
-                                .w = 18,
-                                .proj_c_in = 64,
-                                .proj_stride = 1,
-                                .raw = true,
-                                .act = true};
     for (int limit = 0; pairs() != NULL && limit <= 3; limit += 3) {
-        check(pairs(), &s, limit);
+        check(pairs(), &infer_conv_deep, limit);
     }
 }
 END_TEST
